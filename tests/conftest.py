@@ -1,0 +1,52 @@
+"""Fixtures of all tests: settings of one's own, and the real servers, started once.
+
+``settings`` needs no server. ``stack`` gives settings whose addresses are real servers
+and whose namespace and home are this test's own, so tests neither see nor disturb each
+other. The servers are started once a session, in a folder and on ports of their own;
+with WORKSHOP_TEST_HOME they are those already running from that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of this test's own; no server behind them."""
+    return Settings(home=tmp_path, namespace=f"t{uuid.uuid4().hex[:8]}-")
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The embedded servers, for the whole session."""
+    home = os.environ.get("WORKSHOP_TEST_HOME")
+    if home:
+        yield Settings(home=Path(home))
+        return
+    from workshop_lib import stack
+
+    settings = Settings(home=tmp_path_factory.mktemp("stack"))
+    stack.up(settings)
+    try:
+        yield Settings(home=settings.home)  # read again, with the ports that were free
+    finally:
+        stack.down(settings)
+
+
+@pytest.fixture
+def stack(running_stack: Settings, settings: Settings) -> Settings:
+    """This test's own home and namespace on the real servers."""
+    return settings.model_copy(
+        update={
+            name: getattr(running_stack, name)
+            for name in ("kafka_bootstrap", "elasticsearch_url", "redis_url")
+        }
+    )

@@ -1,0 +1,61 @@
+"""The ``workshop`` command. Exit codes: 0 done, 1 failed and said why, 2 wrong usage."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+
+from workshop_lib.commands.common import err
+from workshop_lib.errors import WorkshopError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Real-time analytics of a music site, on real servers. Start with [b]workshop demo[/b].",
+)
+
+#: Each module has a function ``register(app)`` that adds its commands.
+COMMANDS = ("stack", "data", "ingest", "stream", "verify", "demo")
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """Read the options that stand before the command."""
+
+
+for _name in COMMANDS:
+    import_module(f"workshop_lib.commands.{_name}").register(app)
+
+
+def main() -> None:
+    """Run the command line; turn what a user can act on into one line."""
+    debug = "--debug" in sys.argv
+    if debug and sys.argv[1:2] != ["--debug"]:
+        # Typer wants it before the command; people put it last.
+        sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
+    try:
+        app()
+    except WorkshopError as error:
+        if debug:
+            raise
+        err.print(f"[red]{error.message}[/red] {error.todo}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        err.print(
+            f"[red]{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}[/red]"
+            " Run again with --debug for the traceback; `workshop status` shows the servers.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of ``workshop``, one file per part of the data flow."""

@@ -1,0 +1,138 @@
+"""One line of the plays log ↔ one play.
+
+The line, without a header: ``event_id,customer_id,track_id,"YYYY-MM-DD HH:MM:SS",0|1,"zip"``;
+seconds may have up to three decimals. Times are UTC. Everything that reads plays, the
+importer, the shippers and the score, reads them here, so that all agree on what is malformed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+
+MAX_LINE_BYTES = 4096
+MAX_INT = 2**31 - 1
+MAX_LONG = 2**63 - 1
+
+_WELL_FORMED = re.compile(
+    rb'(\d{1,19}),(\d{1,10}),(\d{1,10}),"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?)",'
+    rb'([01]),"([0-9-]{0,10})"'
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Play(NamedTuple):
+    """A listener started a track. ``played_at`` is milliseconds since 1970, UTC."""
+
+    event_id: int
+    customer_id: int
+    track_id: int
+    played_at: int
+    is_mobile: bool
+    zip: str
+
+
+class MalformedPlay(ValueError):
+    """The line is not a play; the message says why, in the words of the data dictionary."""
+
+
+def parse(line: bytes, latest: int | None = None) -> Play:
+    """The play on ``line`` (with or without its line end).
+
+    ``latest`` is the last moment that a play may have, in ms since 1970; a later one is
+    malformed, because it would push every watermark ahead. Raises ``MalformedPlay``.
+    """
+    line = line.rstrip(b"\r\n")
+    match = _WELL_FORMED.fullmatch(line)
+    fields = match.groups() if match else _explain(line)
+    event, customer, track, when, mobile, zip_code = fields
+    play = Play(
+        int(event), int(customer), int(track), _millis(when), mobile == b"1", zip_code.decode()
+    )
+    if play.event_id > MAX_LONG:
+        raise MalformedPlay("event_id is larger than 64 bits")
+    if play.customer_id > MAX_INT or play.track_id > MAX_INT:
+        raise MalformedPlay("customer_id or track_id is larger than 32 bits")
+    if latest is not None and play.played_at > latest:
+        raise MalformedPlay(f"played_at is in the future: {when.decode()}")
+    return play
+
+
+def _millis(when: bytes) -> int:
+    text = when.decode()
+    try:
+        # fromisoformat wants three decimals or none
+        whole, _, fraction = text.partition(".")
+        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise MalformedPlay(f"played_at is no date: {text!r} ({error})") from None
+    return int(moment.timestamp()) * 1000 + int(fraction.ljust(3, "0") or 0)
+
+
+def _explain(line: bytes) -> tuple[bytes, ...]:
+    """Why ``line`` is not the usual form; the fields if a CSV reader makes sense of it."""
+    if not line.strip():
+        raise MalformedPlay("empty line")
+    if len(line) > MAX_LINE_BYTES:
+        raise MalformedPlay(f"line of {len(line)} bytes; the most is {MAX_LINE_BYTES}")
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedPlay(f"not UTF-8 at byte {error.start}") from None
+    control = _CONTROL.search(text)
+    if control:
+        raise MalformedPlay(f"control character {control.group()!r} at column {control.start()}")
+    try:
+        (row,) = csv.reader([text], strict=True)
+    except (csv.Error, ValueError) as error:
+        raise MalformedPlay(f"not CSV: {error}") from None
+    if len(row) != 6:
+        raise MalformedPlay(f"{len(row)} columns instead of 6")
+    row = [field.strip() for field in row]
+    for name, field, pattern in zip(_NAMES, row, _PATTERNS, strict=True):
+        if not pattern.fullmatch(field):
+            raise MalformedPlay(f"{name} is wrong: {field[:40]!r}")
+    return tuple(field.encode() for field in row)
+
+
+_NAMES = ("event_id", "customer_id", "track_id", "played_at", "is_mobile", "zip")
+_PATTERNS = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        r"\d{1,19}",
+        r"\d{1,10}",
+        r"\d{1,10}",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?",
+        r"[01]",
+        r"[0-9-]{0,10}",
+    )
+)
+
+
+def when(millis: int, iso: bool = False) -> str:
+    """``millis`` as the log writes it (decimals only if there are any) or as ISO 8601 UTC."""
+    moment = datetime.fromtimestamp(millis // 1000, UTC)
+    rest = millis % 1000
+    if iso:
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{rest:03d}" if rest else "")
+
+
+def to_line(play: Play) -> bytes:
+    """The play as a line of the log, without a line end."""
+    event, customer, track, played_at, mobile, zip_code = play
+    return f'{event},{customer},{track},"{when(played_at)}",{int(mobile)},"{zip_code}"'.encode()
+
+
+def to_document(play: Play) -> dict[str, object]:
+    """The play as the fields of ``contracts.PLAY``."""
+    return {**play._asdict(), "played_at": when(play.played_at, iso=True)}
+
+
+def to_json(play: Play) -> bytes:
+    """The play as the value of topic ``plays``."""
+    return orjson.dumps(to_document(play))

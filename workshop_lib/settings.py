@@ -1,0 +1,108 @@
+"""Every address, name and size of the workshop, in one place.
+
+A value comes from, first to last: the call, the environment (``WORKSHOP_…``), the
+running stack (``.workshop/stack.json``, which records the ports that were free),
+the default below. Nothing else in the code holds an address, a topic or an index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+class _RunningStack(PydanticBaseSettingsSource):
+    """The addresses of the stack that ``workshop up`` started."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        home = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
+        path = Path(home or PROJECT / ".workshop") / "stack.json"
+        if not path.exists():
+            return {}
+        addresses: dict[str, Any] = json.loads(path.read_text())["addresses"]
+        return addresses
+
+
+class Settings(BaseSettings):
+    """Addresses, names and sizes; each can be set as ``WORKSHOP_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="WORKSHOP_", extra="ignore")
+
+    home: Path = Field(PROJECT / ".workshop", description="everything that is made while running")
+    data: Path | None = Field(None, description="folder of the recorded world; default HOME/world")
+    namespace: str = Field(
+        "", pattern=r"^[a-z0-9-]*$", description="put before every topic, index and key"
+    )
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    elasticsearch_url: str = "http://127.0.0.1:9200"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_prefix: str = "workshop:"
+    maven_repository: str = Field("", description="a mirror of Maven Central")
+
+    spark_master: str = "local[*]"
+    spark_driver_memory: str = "1g"
+    shuffle_partitions: int = Field(os.cpu_count() or 2, ge=1, description="cores of the cluster")
+    trigger_seconds: float = Field(2.0, ge=0, description="how often a stream starts a batch")
+    watermark_minutes: int = Field(15, ge=1, description="how late an event may come")
+
+    plays_partitions: int = Field(4, ge=1)
+    future_tolerance_seconds: int = Field(60, ge=0, description="clocks differ by so much at most")
+    bulk_size: int = Field(1000, ge=1, description="documents in one bulk request")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _RunningStack(settings_cls)
+
+    # Where things lie -----------------------------------------------------------
+
+    @property
+    def world(self) -> Path:
+        """The recorded world: tracks.csv, cust.csv, music.csv, clicks.csv, ledger."""
+        return self.data or self.home / "world"
+
+    @property
+    def live_log(self) -> Path:
+        """The log that ``workshop replay`` appends to and the shippers follow."""
+        return self.home / "log" / "plays.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.home / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        """What servers and long-running commands print."""
+        return self.home / "logs"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    # What things are called -----------------------------------------------------
+
+    def topic(self, name: str) -> str:
+        return f"{self.namespace}{name}"
+
+    def index(self, name: str) -> str:
+        return f"{self.namespace}{name}"
+
+    def key(self, name: str) -> str:
+        return f"{self.redis_prefix}{self.namespace}{name}"
