@@ -1,9 +1,82 @@
-"""Commands of the demo part."""
+"""The command ``workshop demo``."""
 
 from __future__ import annotations
 
+import sys
+
 import typer
+
+from workshop_lib.commands.common import err, out, progress_bar
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
+    """Add the command to ``app``."""
+    app.command()(demo)
+
+
+def demo(
+    keep: bool = typer.Option(False, "--keep", help="Leave the servers up afterwards."),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask before clearing earlier work."),
+) -> None:
+    """Run everything end to end and print the scorecard: about two minutes.
+
+    Starts the servers, makes a world, replays its last day at great speed, ships it into
+    Elasticsearch and Kafka, streams it through Spark, and compares all results with what
+    was planted. Exit code 0 only if every check holds.
+    Example: workshop demo --keep
+    """
+    from workshop_lib import demo as whole
+    from workshop_lib import stack
+    from workshop_lib.commands.verify import print_scorecard
+    from workshop_lib.settings import Settings
+    from workshop_lib.verify.check import Check, Stage
+
+    settings = Settings()
+    if not yes and sys.stdin.isatty() and _someones_work(settings):
+        typer.confirm("This clears what you replayed and streamed before. Go on?", abort=True)
+    try:
+        with progress_bar() as bar:
+            tasks: dict[str, int] = {}
+
+            def report(step: str, done: int, total: int) -> None:
+                if step not in tasks:
+                    tasks[step] = bar.add_task(step, total=total)
+                bar.update(tasks[step], completed=done, total=total)  # type: ignore[arg-type]
+
+            result = whole.run(settings, report, lambda text: err.print(text, highlight=False))
+        scored = [
+            Stage(s["stage"], s["name"], [Check(**c) for c in s["checks"]])
+            for s in result["stages"]
+        ]
+        print_scorecard(scored)
+        phases = ", ".join(f"{name} {seconds:g} s" for name, seconds in result["seconds"].items())
+        out.print(f"{phases}. Report: {settings.reports / 'demo.json'}", highlight=False)
+    finally:
+        if not keep:
+            stack.down(settings)
+    out.print("What to try next:")
+    for line in NEXT if keep else NEXT_AFTER_DOWN:
+        out.print("  " + line, highlight=False)
+    raise typer.Exit(0 if result["ok"] else 1)
+
+
+NEXT = (
+    "workshop trace 0           follow one listener through every hop",
+    "workshop verify            the scorecard again",
+    "workshop dlq show          what was refused, and why",
+    "workshop down              stop the servers",
+)
+NEXT_AFTER_DOWN = (
+    "workshop demo --keep       the same, with the servers left up to look around",
+    "jupyter lab notebooks      the guided walk, step by step",
+)
+
+
+def _someones_work(settings: object) -> bool:
+    """Whether there is a replay that the demo did not make."""
+    from workshop_lib.demo import mark
+    from workshop_lib.ingest.replay import read_state
+    from workshop_lib.settings import Settings
+
+    assert isinstance(settings, Settings)
+    return read_state(settings) is not None and not mark(settings).exists()

@@ -1,9 +1,160 @@
-"""Commands of the verify part."""
+"""Commands that look back: ``verify``, ``trace`` and ``reset``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
 import typer
+
+from workshop_lib.commands.common import err, out, print_json
+
+if TYPE_CHECKING:
+    from workshop_lib.verify.check import Stage
+    from workshop_lib.verify.trace import TracedPlay
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    app.command()(verify)
+    app.command()(trace)
+    app.command()(reset)
+
+
+def verify(
+    as_json: bool = typer.Option(False, "--json", help="Print the stages as JSON."),
+) -> None:
+    """Score every stage against the ledger of what was planted.
+
+    Exit code 0 only if every check holds. Example: workshop verify --json
+    """
+    from workshop_lib.settings import Settings
+    from workshop_lib.verify.score import stages
+
+    with err.status("Comparing the servers with the ledger …"):
+        scored = stages(Settings())
+    if as_json:
+        print_json([stage.as_dict() for stage in scored])
+    else:
+        print_scorecard(scored)
+    raise typer.Exit(0 if all(stage.ok for stage in scored) else 1)
+
+
+def print_scorecard(scored: list[Stage]) -> None:
+    """A table a stage: each check, what was expected, and what there is if that differs."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    for stage in scored:
+        table = Table(title=f"Stage {stage.stage}: {stage.name}", title_justify="left")
+        table.add_column("check")
+        table.add_column("expected", overflow="fold")
+        table.add_column("actual", overflow="fold")
+        table.add_column("")
+        for check in stage.checks:
+            table.add_row(
+                check.name,
+                escape(_short(check.expected)),
+                "the same" if check.ok else escape(_short(check.actual)),
+                "[green]ok[/green]" if check.ok else "[bold red]WRONG[/bold red]",
+            )
+        out.print(table)
+    wrong = sum(not check.ok for stage in scored for check in stage.checks)
+    total = sum(len(stage.checks) for stage in scored)
+    out.print(
+        f"[green]All {total} checks hold.[/green]"
+        if not wrong
+        else f"[red]{wrong} of {total} checks do not hold.[/red]"
+    )
+
+
+def _short(value: Any) -> str:
+    """A value of a check in one or two lines; the JSON report has it whole."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} {number}" for key, number in value.items())
+    elif isinstance(value, list) and value:
+        first = value[0]
+        best = f"{first[0]} ({first[1]})" if isinstance(first, list | tuple) else str(first)
+        value = f"{best} first of {len(value)}"
+    elif isinstance(value, int):
+        value = f"{value:,}"
+    return str(value)
+
+
+def trace(
+    customer_id: int = typer.Argument(help="The listener's id; ids start at 0."),
+    last: int = typer.Option(15, "--last", help="How many of the latest plays to show."),
+    as_json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+) -> None:
+    """Follow one listener through log, Kafka, stream, Elasticsearch and Redis.
+
+    Example: workshop trace 0
+    """
+    from rich.table import Table
+
+    from workshop_lib.play_line import when
+    from workshop_lib.settings import Settings
+    from workshop_lib.verify.trace import trace as follow
+
+    with err.status(f"Looking for customer {customer_id} …"):
+        found = follow(Settings(), customer_id)
+    plays: list[TracedPlay] = found["plays"]
+    if as_json:
+        print_json({**found, "plays": [{**asdict(p), "delays": p.delays} for p in plays]})
+        return
+    who = found["listener"]
+    out.print(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in who.items()), highlight=False)
+    table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}")
+    for column in ("played at (UTC)", "event", "track", "log line", "raw", "Kafka"):
+        table.add_column(column)
+    table.add_column("→ Kafka", justify="right")
+    table.add_column("→ Elasticsearch", justify="right")
+    table.add_column("interest")
+    for play in plays[-last:]:
+        delay = play.delays
+        table.add_row(
+            when(play.played_at),
+            str(play.event_id),
+            play.title or str(play.track_id),
+            _or_dash(play.log_line),
+            "yes" if play.raw else "–",
+            " ".join(play.kafka) or "–",
+            _duration(delay["play_to_kafka"]),
+            _duration(delay["kafka_to_elasticsearch"]),
+            "third" if play.interest else "",
+        )
+    out.print(table)
+    listed = ", ".join(
+        f"{item['track_id']} ({when(item['interested_at'])})" for item in found["interests"]
+    )
+    out.print(f"Interest list in Redis: {listed or 'empty'}", highlight=False)
+
+
+def _or_dash(value: int | None) -> str:
+    return "–" if value is None else str(value)
+
+
+def _duration(seconds: float | None) -> str:
+    """Seconds in the unit a person would say them in; squeezed replays make hours of them."""
+    if seconds is None:
+        return "–"
+    if abs(seconds) < 120:
+        return f"{seconds:.2f} s"
+    return f"{seconds / 60:.0f} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def reset(
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+) -> None:
+    """Clear topics, indices, keys, checkpoints and the live log together.
+
+    The recorded world and the servers stay. Example: workshop reset --yes
+    """
+    from workshop_lib.settings import Settings
+    from workshop_lib.teach.reset import reset as clear
+
+    settings = Settings()
+    if not yes:
+        typer.confirm("Clear all that flowed through Kafka, Elasticsearch and Redis?", abort=True)
+    removed = clear(settings)
+    out.print("Cleared: " + ", ".join(f"{number} {kind}" for kind, number in removed.items()) + ".")

@@ -1,0 +1,196 @@
+"""The whole workshop in one go: servers up, world made, replayed, shipped, streamed, scored.
+
+In: Settings. Out: ``.workshop/reports/demo.json`` and whether all checks hold. Every step
+is the command that a learner types, as a process of its own, with its output kept in
+``.workshop/logs/demo-<step>.log``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workshop_lib import stack
+from workshop_lib.connections import create_topics
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest.replay import read_state
+from workshop_lib.ingest.ship import read_ship_state
+from workshop_lib.settings import Settings
+from workshop_lib.stream.run import caught_up, progress
+from workshop_lib.teach.reset import reset
+from workshop_lib.verify.check import Stage
+from workshop_lib.verify.score import stages
+from workshop_lib.world.generate import generate
+
+#: A world of two weeks, of which the demo replays the last day and two hours.
+WORLD = {"seed": 7, "customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
+REPLAYED_HOURS = 26
+REPLAY_SECONDS = 40
+#: The replay and all that follows it must have come to rest by then.
+PATIENCE_SECONDS = 600
+
+#: Called with (step, done, total) as things move.
+Report = Callable[[str, int, int], None]
+
+
+class Clock:
+    """Seconds per phase, for the report."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 1)
+
+
+def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run the demo on the stack of ``settings``; the report, also written to disk.
+
+    The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
+    fails, with the last lines that it printed.
+    """
+    clock = Clock()
+    with clock.phase("total"):
+        with clock.phase("servers"):
+            stack.up(settings, say)
+        settings = Settings(home=settings.home)  # now with the ports that were free
+        with clock.phase("world"):
+            make_world(settings, say)
+            reset(settings)
+            create_topics(settings)
+        with clock.phase("flow"):
+            flow(settings, report)
+        with clock.phase("verify"):
+            scored = stages(settings)
+    return write_report(settings, scored, clock.seconds)
+
+
+def mark(settings: Settings) -> Path:
+    """The file that says that this world is the demo's and may be made anew."""
+    return settings.world / "made-by-demo"
+
+
+def make_world(settings: Settings, say: Callable[[str], None]) -> None:
+    """The demo's world ends now, so that its evenings are today's; another one is kept."""
+    if (settings.world / "tracks.csv").exists() and not mark(settings).exists():
+        say(f"Using the world that is in {settings.world}.")
+        return
+    generate(settings.world, until=datetime.now(UTC).replace(second=0, microsecond=0), **WORLD)
+    mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
+
+
+def steps(speed: float) -> dict[str, list[str]]:
+    """The commands that run side by side, as a learner would type them."""
+    return {
+        "stream": ["stream"],
+        "ship-kafka": ["ship", "--to", "kafka"],
+        "ship-elasticsearch": ["ship", "--to", "elasticsearch"],
+        "replay": ["replay", "--speed", f"{speed:g}", "--last", str(REPLAYED_HOURS)],
+    }
+
+
+def flow(settings: Settings, report: Report) -> None:
+    """Start the steps, wait until every play has gone all the way, stop them."""
+    commands = steps(REPLAYED_HOURS * 3600 / REPLAY_SECONDS)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, arguments in commands.items():
+            running[name] = _start(settings, name, arguments)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _at_rest(settings, report):
+            _all_well(settings, running)
+            if time.monotonic() > deadline:
+                raise WorkshopError(
+                    f"The plays did not arrive within {PATIENCE_SECONDS} s.",
+                    f"See {settings.logs}/demo-*.log.",
+                )
+            time.sleep(0.3)
+    finally:
+        _stop(running)
+    _all_well(settings, running)
+
+
+def _start(settings: Settings, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    with (settings.logs / f"demo-{name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workshop_lib.cli", *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"WORKSHOP_HOME": str(settings.home)},
+            # Ctrl-C comes to the demo, which then stops its steps in order.
+            start_new_session=True,
+        )
+
+
+def _at_rest(settings: Settings, report: Report) -> bool:
+    """Whether the last replayed line has reached every end; reports how far each step is."""
+    replayed = read_state(settings)
+    if replayed is None:
+        return False
+    total = replayed.last_line - replayed.first_line
+    lines = replayed.next_line - replayed.first_line
+    report("replay → log", lines, total)
+    shipped = {}
+    for to in ("elasticsearch", "kafka"):
+        state = read_ship_state(settings, to)
+        shipped[to] = state.lines if state else 0
+        report(f"log → {to}", shipped[to], total)
+    state = read_ship_state(settings, "kafka")
+    for query in ("plays", "aggregates", "interests"):
+        done = (progress(settings, query) or {}).get("input_rows", 0)
+        report(f"stream: {query}", done, total - (state.rejected if state else 0))
+    arrived = all(count == total for count in shipped.values())
+    return replayed.done and arrived and caught_up(settings)
+
+
+def _all_well(settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:
+    for name, process in running.items():
+        if process.poll() not in (None, 0):
+            log = settings.logs / f"demo-{name}.log"
+            last = log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise WorkshopError(
+                f"Step `{name}` ended with {process.returncode}: {' '.join(last)}", f"See {log}."
+            )
+
+
+def _stop(running: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask all to stop, wait, and end what does not; their positions are saved either way."""
+    for process in running.values():
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    for process in running.values():
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def write_report(
+    settings: Settings, scored: list[Stage], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """The report as design §6 has it, in ``reports/demo.json``."""
+    result = {
+        "ok": all(stage.ok for stage in scored),
+        "stack": "embedded",
+        "versions": {s.name: s.version for s in stack.status(settings)},
+        "seconds": seconds,
+        "stages": [stage.as_dict() for stage in scored],
+    }
+    settings.reports.mkdir(parents=True, exist_ok=True)
+    (settings.reports / "demo.json").write_text(json.dumps(result, indent=2, default=str) + "\n")
+    return result

@@ -1,0 +1,99 @@
+"""Start over: topics, indices, keys, checkpoints, logs and positions, all together.
+
+Clearing one without the others is the classic trap: a checkpoint that remembers offsets
+of a topic that was deleted, a shipper that remembers a place in a log that is gone.
+The recorded world and the servers stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+
+from workshop_lib import contracts
+from workshop_lib.connections import elasticsearch, redis_client
+from workshop_lib.errors import WorkshopError
+from workshop_lib.lock import running
+from workshop_lib.settings import Settings
+from workshop_lib.wait import wait_until
+
+LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream")
+TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC)
+
+
+def local_state(settings: Settings) -> list[Path]:
+    """Files and folders that remember how far each step has come."""
+    return [
+        settings.live_log.parent,
+        settings.checkpoints,
+        settings.home / "replay.json",
+        settings.home / "ship-kafka.json",
+        settings.home / "ship-elasticsearch.json",
+        settings.home / "dead-letters",
+        settings.home / "stream",
+    ]
+
+
+def reset(settings: Settings) -> dict[str, int]:
+    """Clear everything that flowed; counts of what was removed, by kind.
+
+    Raises ``WorkshopError`` when a step is still running: it would write again what was
+    just cleared, or fail on it.
+    """
+    busy = running(settings, *LONG_RUNNING)
+    if busy:
+        raise WorkshopError(
+            f"Still running: {', '.join('workshop ' + name for name in busy)}.",
+            "Stop them first (Ctrl-C in their terminals), then reset.",
+        )
+    removed = {
+        "topics": _delete_topics(settings),
+        "indices": _delete_indices(settings),
+        "keys": _delete_keys(settings),
+        "files": 0,
+    }
+    for path in local_state(settings):
+        if path.is_dir():
+            shutil.rmtree(path)
+            removed["files"] += 1
+        elif path.exists():
+            path.unlink()
+            removed["files"] += 1
+    return removed
+
+
+def _delete_topics(settings: Settings) -> int:
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        ours = [settings.topic(name) for name in TOPICS]
+        existing = [topic for topic in ours if topic in admin.list_topics()]
+        if existing:
+            admin.delete_topics(existing)
+            # Deletion goes on after the answer; a topic made meanwhile would vanish with it.
+            wait_until(
+                lambda: not set(existing) & set(admin.list_topics()),
+                30,
+                "Kafka to delete the topics",
+            )
+        return len(existing)
+    finally:
+        admin.close()
+
+
+def _delete_indices(settings: Settings) -> int:
+    client = elasticsearch(settings)
+    ours = [settings.index(name) for name in contracts.INDICES]
+    existing = [index for index in ours if client.indices.exists(index=index)]
+    if existing:
+        client.indices.delete(index=existing)
+    return len(existing)
+
+
+def _delete_keys(settings: Settings) -> int:
+    client = redis_client(settings)
+    deleted = 0
+    for key in client.scan_iter(match=settings.key("*"), count=1000):
+        deleted += int(client.unlink(key))
+    return deleted

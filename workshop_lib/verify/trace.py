@@ -1,0 +1,176 @@
+"""One listener through every hop: log → Kafka → stream → Elasticsearch → Redis.
+
+In: Settings and a customer id. Out: one ``Hop`` per place and play, with the delay since
+the hop before. Names and addresses are not shown: they never leave the customers file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from elasticsearch import NotFoundError
+from kafka import TopicPartition
+
+from workshop_lib import contracts
+from workshop_lib.connections import consumer, elasticsearch, redis_client
+from workshop_lib.contracts import CAMPAIGN, GENDER, LEVEL, UNKNOWN
+from workshop_lib.errors import WorkshopError
+from workshop_lib.play_line import MalformedPlay, parse
+from workshop_lib.settings import Settings
+from workshop_lib.world.read import load_customers
+
+
+@dataclass
+class TracedPlay:
+    """One play at every hop; a time is ms since 1970, None where it was not seen."""
+
+    event_id: int
+    track_id: int
+    played_at: int
+    log_line: int | None = None
+    raw: bool = False  # in index plays-raw
+    kafka: list[str] = field(default_factory=list)  # partition:offset, more than one if resent
+    arrived_at: int | None = None  # Kafka took it
+    processed_at: int | None = None  # the stream wrote it
+    title: str | None = None
+    interest: bool = False  # third of its track within 30 minutes
+
+    @property
+    def delays(self) -> dict[str, float | None]:
+        """Seconds from play to Kafka, and from Kafka to Elasticsearch."""
+        return {
+            "play_to_kafka": _seconds(self.played_at, self.arrived_at),
+            "kafka_to_elasticsearch": _seconds(self.arrived_at, self.processed_at),
+        }
+
+
+def _seconds(start: int | None, end: int | None) -> float | None:
+    return None if start is None or end is None else round((end - start) / 1000, 3)
+
+
+def listener(settings: Settings, customer_id: int) -> dict[str, Any]:
+    """What the customers file says of the listener, without name and address."""
+    customers = load_customers(settings.world).set_index("customer_id")
+    if customer_id not in customers.index:
+        return {"customer_id": customer_id, "known": False}
+    row = customers.loc[customer_id]
+    return {
+        "customer_id": customer_id,
+        "known": True,
+        "gender": GENDER.get(row["gender"], UNKNOWN),
+        "birth_year": None if pd.isna(row["birth_year"]) else int(row["birth_year"]),
+        "level": LEVEL.get(row["level"], UNKNOWN),
+        "campaign": CAMPAIGN.get(row["campaign"], UNKNOWN),
+        "account_open": bool(row["status"]),
+        "zip": row["zip"],
+    }
+
+
+def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
+    """The listener, their plays hop by hop (oldest first), and their interest list."""
+    plays: dict[int, TracedPlay] = {}
+    _log(settings, customer_id, plays)
+    _kafka(settings, customer_id, plays)
+    _indices(settings, customer_id, plays)
+    if not plays:
+        raise WorkshopError(
+            f"No play of customer {customer_id} anywhere.",
+            "`workshop data describe` tells the ids that there are; `workshop replay` makes plays.",
+        )
+    interests = redis_client(settings).zrevrange(
+        settings.key(f"interests:{customer_id}"), 0, -1, withscores=True
+    )
+    return {
+        "listener": listener(settings, customer_id),
+        "plays": sorted(plays.values(), key=lambda play: (play.played_at, play.event_id)),
+        "interests": [
+            {"track_id": int(track), "interested_at": int(moment)} for track, moment in interests
+        ],
+    }
+
+
+def _log(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
+    """The plays in the live log (a rotated part of it is not read)."""
+    if not settings.live_log.exists():
+        return
+    wanted = f",{customer_id},".encode()
+    with settings.live_log.open("rb") as log:
+        for number, line in enumerate(log, 1):
+            if wanted not in line:
+                continue
+            try:
+                play = parse(line)
+            except MalformedPlay:
+                continue  # it is among the dead letters, with its reason
+            if play.customer_id == customer_id:
+                _seen(plays, play.event_id, play.track_id, play.played_at).log_line = number
+
+
+def _kafka(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
+    """The listener's messages: a key lives in one partition, but we look in all to be sure."""
+    reader = consumer(settings, consumer_timeout_ms=2000)
+    try:
+        topic = settings.topic(contracts.PLAYS_TOPIC)
+        partitions = [
+            TopicPartition(topic, n) for n in sorted(reader.partitions_for_topic(topic) or ())
+        ]
+        if not partitions:
+            return
+        reader.assign(partitions)
+        ends = reader.end_offsets(partitions)
+        reader.seek_to_beginning(*partitions)
+        key = str(customer_id).encode()
+        while any(reader.position(p) < ends[p] for p in partitions):
+            for messages in reader.poll(timeout_ms=1000).values():
+                for message in messages:
+                    if message.key == key:
+                        _message(plays, message)
+    finally:
+        reader.close()
+
+
+def _message(plays: dict[int, TracedPlay], message: Any) -> None:
+    try:
+        value = json.loads(message.value)
+        when = pd.Timestamp(value["played_at"]).value // 1_000_000
+        play = _seen(plays, int(value["event_id"]), int(value["track_id"]), when)
+    except (ValueError, KeyError, TypeError):
+        return  # no play: the stream sends it to the dead letters
+    play.kafka.append(f"{message.partition}:{message.offset}")
+    play.arrived_at = play.arrived_at or message.timestamp
+
+
+def _indices(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
+    for document in _found(settings, "plays-raw", customer_id):
+        _seen_document(plays, document).raw = True
+    for document in _found(settings, "plays", customer_id):
+        play = _seen_document(plays, document)
+        play.title = document["title"]
+        play.processed_at = pd.Timestamp(document["processed_at"]).value // 1_000_000
+    for document in _found(settings, "interests", customer_id):
+        if document["event_id"] in plays:
+            plays[document["event_id"]].interest = True
+
+
+def _found(settings: Settings, index: str, customer_id: int) -> list[dict[str, Any]]:
+    try:
+        answer = elasticsearch(settings).search(
+            index=settings.index(index),
+            size=10_000,
+            query={"term": {"customer_id": customer_id}},
+        )
+    except NotFoundError:
+        return []  # that stage has not run yet
+    return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+
+def _seen_document(plays: dict[int, TracedPlay], document: dict[str, Any]) -> TracedPlay:
+    when = pd.Timestamp(document["played_at"]).value // 1_000_000
+    return _seen(plays, document["event_id"], document["track_id"], when)
+
+
+def _seen(plays: dict[int, TracedPlay], event_id: int, track_id: int, when: int) -> TracedPlay:
+    return plays.setdefault(event_id, TracedPlay(event_id, track_id, when))
