@@ -14,7 +14,8 @@ MINUTE = 60_000
 #: 2026-01-01T23:00:00Z
 START = 1_767_308_400_000
 
-CUSTOMERS = """CustID,Name,Gender,Address,zip,SignDate,Status,Level,Campaign,LinkedWithApps,BirthYear
+CUSTOMERS = """\
+CustID,Name,Gender,Address,zip,SignDate,Status,Level,Campaign,LinkedWithApps,BirthYear
 0,"A","1","Street 1","02108","01/01/2020","1","2","0","1","1990"
 7,"B","0","Street 2","90001","01/01/2020","1","0","4","0",""
 """
