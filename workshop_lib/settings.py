@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     future_tolerance_seconds: int = Field(60, ge=0, description="clocks differ by so much at most")
     bulk_size: int = Field(1000, ge=1, description="documents in one bulk request")
 
+    gate_max_error: float = Field(0.10, ge=0, le=1, description="a worse model is not used")
+    gate_min_precision: float = Field(0.60, ge=0, le=1)
+    gate_min_recall: float = Field(0.50, ge=0, le=1)
+    gate_min_lift: float = Field(3.0, ge=1, description="over picking listeners at random")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -1,0 +1,94 @@
+"""What a listener's plays say about the listener: one row of numbers per customer.
+
+In: plays (customer_id, track_id, played_at, is_mobile) and the moment as of which is
+asked. Out: customer_id and ``FEATURES``. The same function makes the rows that a model
+learns from and the rows that it scores, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+#: Part of the day → (first hour, hour after the last), UTC; night is the rest, 22–5.
+DAY_PARTS: Final = {"morning": (5, 12), "afternoon": (12, 17), "evening": (17, 22)}
+
+#: The six of the original's ``features.txt`` first, in its order, then ours.
+FEATURES: Final = (
+    "morning",
+    "afternoon",
+    "evening",
+    "night",
+    "mobile",
+    "unique_tracks",
+    "plays_per_day",
+    "recency_days",
+)
+ORIGINAL_FEATURES: Final = FEATURES[:6]
+
+
+def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
+    """The recorded plays of a ``tracks.csv``, each event once; broken lines are left out.
+
+    They are for the shippers to report; here they would only be noise.
+    """
+    lines = spark.read.csv(
+        str(tracks_csv),
+        schema="event_id long, customer_id int, track_id int, at string, mobile int, zip string,"
+        " broken string",
+        mode="PERMISSIVE",
+        columnNameOfCorruptRecord="broken",
+    )
+    played_at = F.expr("try_to_timestamp(at)")
+    return (
+        lines.where("broken is null and mobile in (0, 1)")
+        .select(
+            "event_id",
+            "customer_id",
+            "track_id",
+            played_at.alias("played_at"),
+            (F.col("mobile") == 1).alias("is_mobile"),
+        )
+        .where("event_id is not null and customer_id is not null and played_at is not null")
+        .dropDuplicates(["event_id"])
+    )
+
+
+def features(plays: DataFrame, as_of: datetime, days: int = 30) -> DataFrame:
+    """One row per customer who played in the ``days`` before ``as_of`` (that moment excluded).
+
+    - morning, afternoon, evening, night: shares of plays by the hour (UTC) they began; sum 1
+    - mobile: share of plays on a mobile, 0–1
+    - unique_tracks: different tracks per play, 0–1; low means favourites again and again
+    - plays_per_day: plays per day on which the customer played at all
+    - recency_days: days from the last play to ``as_of``
+    """
+    end = F.lit(as_of)
+    hour = F.hour("played_at")
+    parts = {name: (hour >= first) & (hour < after) for name, (first, after) in DAY_PARTS.items()}
+    parts["night"] = (hour >= 22) | (hour < 5)
+    return (
+        plays.where((F.col("played_at") < end) & (F.col("played_at") >= end - _days(days)))
+        .groupBy("customer_id")
+        .agg(
+            *(_share(condition).alias(name) for name, condition in parts.items()),
+            _share(F.col("is_mobile")).alias("mobile"),
+            (F.countDistinct("track_id") / F.count("*")).alias("unique_tracks"),
+            (F.count("*") / F.countDistinct(F.to_date("played_at"))).alias("plays_per_day"),
+            (
+                (F.unix_timestamp(end) - F.unix_timestamp(F.max("played_at"))) / F.lit(86_400.0)
+            ).alias("recency_days"),
+        )
+    )
+
+
+def _share(condition: Column) -> Column:
+    return F.avg(condition.cast("double"))
+
+
+def _days(number: int) -> Column:
+    return F.expr(f"interval {number} days")
