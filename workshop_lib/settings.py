@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     elasticsearch_url: str = "http://127.0.0.1:9200"
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_prefix: str = "workshop:"
+    kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
+    elasticsearch_port: int = Field(9200, description="of the embedded stack, if it is free")
+    redis_port: int = Field(6379, description="of the embedded stack, if it is free")
+    elasticsearch_user: str = Field("nobody", description="who runs it when root starts it")
     maven_repository: str = Field("", description="a mirror of Maven Central")
 
     spark_master: str = "local[*]"

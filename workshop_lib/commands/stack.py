@@ -1,9 +1,138 @@
-"""Commands of the stack part."""
+"""Commands that handle the servers: ``up``, ``down``, ``status``, ``doctor``, ``download``."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+from workshop_lib.commands.common import err, out, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from workshop_lib.settings import Settings
+    from workshop_lib.stack import ServiceStatus
+
+AS_JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    for command in (up, down, status, doctor, download):
+        app.command()(command)
+
+
+def fetch(settings: Settings) -> None:
+    """Have Java and the servers' files, with a bar while anything is fetched."""
+    from workshop_lib.stack import artifacts, java
+
+    with err.status("Looking for Java …"):
+        java.find_or_install()
+    if not artifacts.missing():
+        return
+    with progress_bar() as bar:
+        task = bar.add_task("Fetching servers", total=None)
+        artifacts.ensure(
+            settings, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def up(as_json: bool = AS_JSON) -> None:
+    """Start Kafka, Elasticsearch and Redis; what runs already is left alone.
+
+    Example: workshop up
+    """
+    from workshop_lib import stack
+    from workshop_lib.settings import Settings
+
+    settings = Settings()
+    fetch(settings)
+    with err.status("Starting the servers …"):
+        services = stack.up(settings, lambda text: err.print(text, highlight=False))
+    show(services, as_json)
+
+
+def down(
+    clean: bool = typer.Option(False, "--clean", help="Remove their data and programs, too."),
+) -> None:
+    """Stop all servers. Their data stays unless --clean is given.
+
+    Example: workshop down
+    """
+    from workshop_lib import stack
+    from workshop_lib.settings import Settings
+
+    settings = Settings()
+    with err.status("Stopping the servers …"):
+        stopped = stack.down(settings)
+        if clean:
+            stack.remove(settings)
+    out.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
+
+
+def status(as_json: bool = AS_JSON) -> None:
+    """Show each server's process, port, version, memory and health.
+
+    Exit code 1 if one of them is not well. Example: workshop status --json
+    """
+    from workshop_lib import stack
+    from workshop_lib.settings import Settings
+
+    services = stack.status(Settings())
+    show(services, as_json)
+    raise typer.Exit(0 if all(service.ok for service in services) else 1)
+
+
+def show(services: list[ServiceStatus], as_json: bool) -> None:
+    """The servers as a table or as JSON, with the memory they hold together."""
+    if as_json:
+        print_json([service.as_dict() for service in services])
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for column in ("server", "version", "address", "process", "memory", "health"):
+        table.add_column(column, overflow="fold")
+    for s in services:
+        table.add_row(
+            s.name,
+            s.version,
+            f"127.0.0.1:{s.port}" if s.port else "–",
+            str(s.pid or "–"),
+            f"{s.memory / 2**20:.0f} MB" if s.memory else "–",
+            "[green]ok[/green]" if s.ok else f"[red]{escape(s.problem)}[/red]",
+        )
+    out.print(table)
+    out.print(f"Together {sum(s.memory for s in services) / 2**30:.2f} GiB resident.")
+
+
+def doctor(as_json: bool = AS_JSON) -> None:
+    """Check this machine: Python, Java, memory, disk, files, ports, servers.
+
+    Changes nothing. Exit code 1 if something must be done first. Example: workshop doctor
+    """
+    from workshop_lib.settings import Settings
+    from workshop_lib.stack.preflight import examine
+
+    findings = examine(Settings())
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        for f in findings:
+            mark = "[green]ok  [/green]" if f.ok else "[red]FIX [/red]"
+            out.print(f"{mark} {f.name}: {f.found}", highlight=False, soft_wrap=True)
+            if not f.ok:
+                out.print(f"     → {f.todo}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def download() -> None:
+    """Fetch all that the servers need, for a room with bad Wi-Fi; start nothing.
+
+    Example: workshop download
+    """
+    from workshop_lib.settings import Settings
+    from workshop_lib.stack import artifacts
+
+    fetch(Settings())
+    out.print(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")

@@ -1,0 +1,49 @@
+# Two commands do it all: `make demo` and `make test`. Both make the environment first.
+# Another Python: make demo PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The environment's own tools first, also for what Spark starts.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test lint lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Install one and say: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Making the environment in $(VENV) (once; a few minutes) …"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "On Debian or Ubuntu: sudo apt-get install -y python3-venv"; exit 1; }
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock \
+	  | grep -vE '^(Requirement already|Using cached|  )' || true
+	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+setup: $(STAMP) ## the environment, Java and the servers' files
+	@$(BIN)/workshop download
+
+demo: setup ## the whole pipeline, end to end, with a scorecard
+	@$(BIN)/workshop demo
+
+test: setup lint ## all tests, on real servers of their own
+	@$(BIN)/pytest
+
+lint: $(STAMP)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  pyproject.toml -o requirements.lock
+
+clean: ## stop the servers; remove what running made, and the environment
+	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean
+	rm -rf .workshop $(VENV)

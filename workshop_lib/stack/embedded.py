@@ -1,0 +1,217 @@
+"""The embedded stack: Kafka, Elasticsearch and valkey as this user's own processes.
+
+``.workshop/stack.json`` records ports and addresses while the stack is up; ``Settings``
+reads the addresses there, so nothing else needs to know which ports were free.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.lock import only_one
+from workshop_lib.settings import Settings
+from workshop_lib.stack import artifacts, elasticsearch, kafka, process, redis
+from workshop_lib.stack.java import Java, find_or_install
+from workshop_lib.wait import wait_until
+
+#: Seconds until a server must be well; a cold disk on a busy machine takes its time.
+PATIENCE = 120
+VERSIONS = {
+    "kafka": kafka.VERSION,
+    "elasticsearch": elasticsearch.VERSION,
+    "redis": f"valkey {redis.VERSION}",
+}
+HEALTH: dict[str, Callable[[int], str]] = {
+    "kafka": kafka.health,
+    "elasticsearch": elasticsearch.health,
+    "redis": redis.health,
+}
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How one server is: ``problem`` is empty when it is well; memory in bytes."""
+
+    name: str
+    version: str
+    port: int | None
+    pid: int | None
+    memory: int
+    problem: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.problem
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "ok": self.ok}
+
+
+def _pids(settings: Settings) -> Path:
+    return settings.home / "pids"
+
+
+def _log(settings: Settings, name: str) -> Path:
+    return settings.logs / f"{name}.log"
+
+
+def _recorded_ports(settings: Settings) -> dict[str, int]:
+    try:
+        ports: dict[str, int] = json.loads((settings.home / "ports.json").read_text())
+        return ports
+    except FileNotFoundError:
+        return {}
+
+
+def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
+    """A port for each: the one it has, the one it had before, the one of the settings, any."""
+    before = _recorded_ports(settings)
+    wanted = {
+        "kafka": settings.kafka_port,
+        "kafka-controller": settings.kafka_port + 1,
+        "elasticsearch": settings.elasticsearch_port,
+        "elasticsearch-transport": settings.elasticsearch_port + 100,
+        "redis": settings.redis_port,
+    }
+    ports: dict[str, int] = {}
+    for name, port in wanted.items():
+        if name.split("-")[0] in running and name in before:
+            ports[name] = before[name]
+        else:
+            ports[name] = process.free_port(before.get(name, port), set(ports.values()))
+    return ports
+
+
+def _commands(
+    settings: Settings, ports: dict[str, int], java: Java
+) -> dict[str, Callable[[], process.Command]]:
+    return {
+        "kafka": lambda: kafka.prepare(
+            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java
+        ),
+        "elasticsearch": lambda: elasticsearch.prepare(
+            settings, ports["elasticsearch"], ports["elasticsearch-transport"], java
+        ),
+        "redis": lambda: redis.prepare(settings.home / "redis", ports["redis"]),
+    }
+
+
+def up(
+    settings: Settings,
+    report: Callable[[str], None] = lambda text: None,
+    progress: artifacts.Progress | None = None,
+) -> list[ServiceStatus]:
+    """Start every server that is not running and wait until all are well.
+
+    A server that crashed is started again on its port with its data; with all of them well
+    nothing happens. ``report`` is told each step in a line. Raises ``WorkshopError`` with
+    the end of the log when a server does not come up.
+    """
+    with only_one(settings, "up"):
+        pids = _pids(settings)
+        running = {name for name in VERSIONS if process.find(name, pids)}
+        if running == set(VERSIONS):
+            now = status(settings)
+            if all(service.ok for service in now):
+                return now
+        java = find_or_install()
+        artifacts.ensure(settings, progress)
+        ports = _choose_ports(settings, running)
+        settings.home.mkdir(parents=True, exist_ok=True)
+        (settings.home / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")
+        for name, prepare in _commands(settings, ports, java).items():
+            if name in running:
+                continue
+            again = " again: it had crashed" if process.is_stale(name, pids) else ""
+            report(f"Starting {name} {VERSIONS[name]} on port {ports[name]}{again}")
+            process.start(name, prepare(), pids, _log(settings, name))
+        for name in VERSIONS:
+            _wait_for(settings, name, ports[name])
+        _write_addresses(settings, ports)
+        return status(settings)
+
+
+def _wait_for(settings: Settings, name: str, port: int) -> None:
+    log = _log(settings, name)
+
+    def well() -> bool:
+        if process.find(name, _pids(settings)) is None:
+            raise WorkshopError(
+                f"{name} ended while starting: {process.tail(log)}",
+                f"The whole log is {log}; `workshop doctor` checks the machine.",
+            )
+        return not HEALTH[name](port)
+
+    try:
+        wait_until(well, PATIENCE, name, every=0.2)
+    except WorkshopError as error:
+        if error.todo:
+            raise
+        raise WorkshopError(
+            f"{name} {HEALTH[name](port) or 'is not well'} after {PATIENCE} s: {process.tail(log)}",
+            f"The whole log is {log}; `workshop doctor` checks the machine.",
+        ) from None
+
+
+def _write_addresses(settings: Settings, ports: dict[str, int]) -> None:
+    addresses = {
+        "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
+        "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
+        "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
+    }
+    content = {"stack": "embedded", "addresses": addresses}
+    (settings.home / "stack.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop every server, most dependent first; the names of those that ran. Data stays."""
+    with only_one(settings, "up"):
+        (settings.home / "stack.json").unlink(missing_ok=True)
+        return [name for name in reversed(VERSIONS) if process.stop(name, _pids(settings))]
+
+
+def remove(settings: Settings) -> None:
+    """Stop the servers and remove their data and programs; the fetched files stay cached."""
+    down(settings)
+    for folder in (
+        settings.home / "kafka",
+        settings.home / "redis",
+        elasticsearch.home(settings),
+    ):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def status(settings: Settings) -> list[ServiceStatus]:
+    """How each server is right now, whether it was ever started or not."""
+    ports = _recorded_ports(settings)
+    return [_status_of(settings, name, ports.get(name)) for name in VERSIONS]
+
+
+def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus:
+    found = process.find(name, _pids(settings))
+    if found is None:
+        crashed = process.is_stale(name, _pids(settings))
+        problem = (
+            f"crashed: {process.tail(_log(settings, name), 1)}; `workshop up` starts it again"
+            if crashed
+            else "not started; `workshop up` starts it"
+        )
+        return ServiceStatus(name, VERSIONS[name], None, None, 0, problem)
+    assert port is not None  # written before the process was started
+    return ServiceStatus(
+        name, VERSIONS[name], port, found.pid, process.memory(found), HEALTH[name](port)
+    )
+
+
+def machine_memory() -> int:
+    """Bytes of memory in this machine."""
+    return int(psutil.virtual_memory().total)

@@ -1,0 +1,109 @@
+"""Kafka as one local process: broker and controller in one (KRaft), on 127.0.0.1."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.stack import artifacts
+from workshop_lib.stack.java import Java
+from workshop_lib.stack.process import Command
+
+VERSION = "4.3.1"
+HEAP = "512m"
+
+LOG4J = """\
+rootLogger.level=INFO
+rootLogger.appenderRef.console.ref=console
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=[%d] %p %m (%c)%n
+"""
+
+
+def properties(folder: Path, port: int, controller_port: int) -> str:
+    """server.properties: one node that needs no other one, so every replication factor is 1."""
+    values = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(folder / "data"),
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        # A learner's typo would otherwise become a topic.
+        "auto.create.topics.enable": "false",
+        # After a kill -9 the log is checked; one thread a folder would be slow at it.
+        "num.recovery.threads.per.data.dir": "2",
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Command:
+    """Write the configuration, format the data folder once, and say how to start."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, log4j = folder / "server.properties", folder / "log4j2.properties"
+    config.write_text(properties(folder, port, controller_port))
+    log4j.write_text(LOG4J)
+    start = [str(java.program), "-cp", artifacts.kafka_classpath()]
+    if not (folder / "data" / "meta.properties").exists():
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(
+            [
+                *start,
+                f"-Dlog4j2.configurationFile={log4j}",
+                "kafka.tools.StorageTool",
+                *("format", "-t", cluster, "-c", str(config), "--ignore-formatted"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise WorkshopError(
+                f"Kafka's data folder {folder} cannot be made: {done.stderr[-300:]}"
+            )
+    return Command(
+        [
+            *start[:1],
+            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={log4j}"),
+            *start[1:],
+            *("kafka.Kafka", str(config)),
+        ],
+        {},
+    )
+
+
+def health(port: int) -> str:
+    """ "" when it answers, else why not."""
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=f"127.0.0.1:{port}",
+            request_timeout_ms=3000,
+            bootstrap_timeout_ms=2000,
+        )
+    except (KafkaError, OSError, ValueError) as error:
+        return f"does not answer ({type(error).__name__})"
+    try:
+        client.list_topics()
+        return ""
+    except KafkaError as error:
+        return f"does not list topics ({type(error).__name__})"
+    finally:
+        client.close()

@@ -1,0 +1,113 @@
+"""What must be true of a machine before the workshop runs on it, and what to do if it is not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.stack import artifacts, embedded, java, process
+
+GIB = 2**30
+#: What all servers and Spark together may hold (measured by tests/integration/test_stack.py).
+MEMORY_NEEDED = 4 * GIB
+DISK_NEEDED = 2 * GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what was found, whether it will do, and the remedy if not."""
+
+    name: str
+    found: str
+    ok: bool
+    todo: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _python(settings: Settings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+
+
+def _java(settings: Settings) -> Finding:
+    try:
+        found = java.find()
+    except WorkshopError as error:
+        return Finding("Java", error.message, False, error.todo)
+    return Finding("Java", f"{found.version} in {found.home}", True)
+
+
+def _memory(settings: Settings) -> Finding:
+    memory = psutil.virtual_memory()
+    used = sum(service.memory for service in embedded.status(settings))
+    return Finding(
+        "memory",
+        f"{(memory.available + used) / GIB:.1f} GiB free of {memory.total / GIB:.1f}",
+        memory.available + used >= MEMORY_NEEDED,
+        f"close programs: servers and Spark need up to {MEMORY_NEEDED // GIB} GiB",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(p for p in (settings.home, *settings.home.parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        "disk",
+        f"{free / GIB:.1f} GiB free for {settings.home}",
+        free >= DISK_NEEDED,
+        f"free {DISK_NEEDED // GIB} GiB, or set WORKSHOP_HOME to a folder on another disk",
+    )
+
+
+def _files(settings: Settings) -> Finding:
+    missing = artifacts.missing()
+    total = len(artifacts.checksums())
+    return Finding(
+        "servers' files",
+        f"{total - len(missing)} of {total} in {artifacts.cache()}",
+        not missing,
+        "`workshop download` fetches them; `workshop up` would, too",
+    )
+
+
+def _ports(settings: Settings) -> Finding:
+    running = {s.port for s in embedded.status(settings) if s.pid}
+    wanted = (settings.kafka_port, settings.elasticsearch_port, settings.redis_port)
+    taken = [p for p in wanted if p not in running and process.free_port(p) != p]
+    found = f"{', '.join(map(str, taken))} taken, free ones are used" if taken else "free or ours"
+    return Finding("ports", found, True)
+
+
+def _servers(settings: Settings) -> Finding:
+    services = embedded.status(settings)
+    crashed = [s.name for s in services if s.problem.startswith("crashed")]
+    up = [s.name for s in services if s.ok]
+    found = ", ".join(up) + " up" if up else "none up"
+    if crashed:
+        found += f"; {', '.join(crashed)} crashed"
+    return Finding("running", found, not crashed, "`workshop up` starts what crashed again")
+
+
+LOOK: tuple[Callable[[Settings], Finding], ...] = (
+    _python,
+    _java,
+    _memory,
+    _disk,
+    _files,
+    _ports,
+    _servers,
+)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings about this machine; it changes nothing."""
+    return [look(settings) for look in LOOK]

@@ -1,0 +1,138 @@
+"""Local processes that outlive the command that started them, and are never mistaken.
+
+A pid file holds the pid and the moment that process started. Before anything is killed
+both must fit: after a crash the system may have given the same pid to somebody else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a server: words, environment beside our own, user (None: ourselves)."""
+
+    words: list[str]
+    environment: Mapping[str, str]
+    user: str | None = None
+    folder: Path | None = None
+
+
+def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
+    """Start ``command`` in a session of its own, its output appended to ``log``."""
+    pids.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    identity: dict[str, object] = {}
+    if command.user:
+        identity = {"user": command.user, "extra_groups": []}
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command.words,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **command.environment},
+            cwd=command.folder,
+            start_new_session=True,  # a Ctrl-C in the terminal is not for the servers
+            **identity,  # type: ignore[call-overload]
+        )
+    process = psutil.Process(child.pid)
+    record = {"pid": child.pid, "started": process.create_time()}
+    (pids / f"{name}.json").write_text(json.dumps(record))
+    return process
+
+
+def find(name: str, pids: Path) -> psutil.Process | None:
+    """The process that ``start`` made, if it is still that one and alive."""
+    try:
+        record = json.loads((pids / f"{name}.json").read_text())
+        process = psutil.Process(record["pid"])
+        # A hundredth of a second is the clock tick that Linux keeps start times in.
+        if abs(process.create_time() - record["started"]) > 0.02:
+            return None
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+
+
+def is_stale(name: str, pids: Path) -> bool:
+    """A pid file without its process: the server crashed, or the machine restarted."""
+    return (pids / f"{name}.json").exists() and find(name, pids) is None
+
+
+def forget(name: str, pids: Path) -> None:
+    (pids / f"{name}.json").unlink(missing_ok=True)
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """The process and what it started: Elasticsearch's launcher starts the server."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def stop(name: str, pids: Path, patience: float = 20) -> bool:
+    """End the process gracefully, then by force; whether there was one."""
+    process = find(name, pids)
+    if process is None:
+        forget(name, pids)
+        return False
+    members = family(process)
+    for member in members:
+        _signal(member, "terminate")
+    _, alive = psutil.wait_procs(members, timeout=patience)
+    for member in alive:
+        _signal(member, "kill")
+    psutil.wait_procs(alive, timeout=5)
+    forget(name, pids)
+    return True
+
+
+def _signal(process: psutil.Process, how: str) -> None:
+    # One that ended by itself meanwhile is what was wanted.
+    with suppress(psutil.NoSuchProcess):
+        getattr(process, how)()
+
+
+def memory(process: psutil.Process) -> int:
+    """Resident bytes of the process and its children."""
+    total = 0
+    for member in family(process):
+        try:
+            total += member.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def free_port(wanted: int, taken: set[int] | None = None) -> int:
+    """``wanted`` if nothing listens there, else one that the system finds free."""
+    for port in (wanted, *([0] * 20)):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found = int(probe.getsockname()[1])
+            if found not in (taken or set()):
+                return found
+    raise OSError("no free port on 127.0.0.1")
+
+
+def tail(log: Path, lines: int = 3) -> str:
+    """The last lines of a log, in one line, for an error message."""
+    if not log.exists():
+        return "no log"
+    return " | ".join(log.read_text(errors="replace").strip().splitlines()[-lines:])[-600:]
