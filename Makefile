@@ -1,6 +1,9 @@
 # Two commands do it all: `make demo` and `make test`. Both make the environment first.
 # Another Python: make demo PYTHON=python3.13
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,8 +23,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Making the environment in $(VENV) (once; a few minutes) …"
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "On Debian or Ubuntu: sudo apt-get install -y python3-venv"; exit 1; }
-	@$(BIN)/pip install --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock \
-	  | grep -vE '^(Requirement already|Using cached|  )' || true
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes \
+	  -r requirements.lock | awk '/^(Collecting|Installing|Building)/ { \
+	    printf "\r\033[K  %d: %s %.50s", ++n, $$1, $$2; fflush() } END { print "" }'
 	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 

@@ -103,6 +103,8 @@ def show(services: list[ServiceStatus], as_json: bool) -> None:
             "[green]ok[/green]" if s.ok else f"[red]{escape(s.problem)}[/red]",
         )
     out.print(table)
+    if any(not s.ok for s in services):
+        out.print("`workshop up` starts what is not running; logs are in .workshop/logs.")
     out.print(f"Together {sum(s.memory for s in services) / 2**30:.2f} GiB resident.")
 
 

@@ -71,12 +71,12 @@ def labels(clicks: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
 
 
 def part_of(customer_ids: np.ndarray, seed: int) -> np.ndarray:
-    """"fit", "validate" or "test" for each id, from the id and the seed alone.
+    """ "fit", "validate" or "test" for each id, from the id and the seed alone.
 
     A customer keeps their part when others join or leave, so that a retrained model is
     never tested on customers whom an earlier one learned from.
     """
-    mixed = (customer_ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)) 
+    mixed = customer_ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform = (mixed ^ (mixed >> np.uint64(31))).astype(np.float64) / 2.0**64
@@ -90,9 +90,7 @@ def pipeline(feature_names: tuple[str, ...]) -> Pipeline:
         stages=[
             VectorAssembler(inputCols=list(feature_names), outputCol="raw"),
             StandardScaler(inputCol="raw", outputCol="features", withMean=True),
-            LogisticRegression(
-                family="binomial", weightCol="weight", regParam=0.001, maxIter=100
-            ),
+            LogisticRegression(family="binomial", weightCol="weight", regParam=0.001, maxIter=100),
         ]
     )
 
@@ -135,9 +133,7 @@ def train(
     model = pipeline(feature_names).fit(
         rows.join(F.broadcast(known), "customer_id").orderBy("customer_id").coalesce(1)
     )
-    scored = (
-        score(model, rows).select("customer_id", "score").toPandas().set_index("customer_id")
-    )
+    scored = score(model, rows).select("customer_id", "score").toPandas().set_index("customer_id")
     scores = scored.loc[labelled["customer_id"], "score"].to_numpy()
     validate, test = part == "validate", part == "test"
     threshold = metrics.best_threshold(taken[validate], scores[validate])

@@ -200,11 +200,7 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
     found = process.find(name, _pids(settings))
     if found is None:
         crashed = process.is_stale(name, _pids(settings))
-        problem = (
-            f"crashed: {process.tail(_log(settings, name), 1)}; `workshop up` starts it again"
-            if crashed
-            else "not started; `workshop up` starts it"
-        )
+        problem = "crashed" if crashed else "not started"
         return ServiceStatus(name, VERSIONS[name], None, None, 0, problem)
     assert port is not None  # written before the process was started
     return ServiceStatus(
