@@ -56,9 +56,13 @@ class Settings(BaseSettings):
 
     spark_master: str = "local[*]"
     spark_driver_memory: str = "1g"
+    spark_executor_memory: str = Field("512m", description="on a master of several machines")
+    spark_ui: bool = Field(False, description="Spark's own page, on 127.0.0.1")
     shuffle_partitions: int = Field(os.cpu_count() or 2, ge=1, description="cores of the cluster")
     trigger_seconds: float = Field(2.0, ge=0, description="how often a stream starts a batch")
     watermark_minutes: int = Field(15, ge=1, description="how late an event may come")
+    batch_records: int = Field(50_000, ge=0, description="most in a batch of plays; 0: no limit")
+    patience_seconds: float = Field(60, ge=0, description="a stream waits so long for a server")
 
     plays_partitions: int = Field(4, ge=1)
     future_tolerance_seconds: int = Field(60, ge=0, description="clocks differ by so much at most")

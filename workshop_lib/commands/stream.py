@@ -2,8 +2,67 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Any
+
 import typer
+
+from workshop_lib.commands.common import err, print_json, stop_on_signal
+
+
+class Name(StrEnum):
+    plays = "plays"
+    aggregates = "aggregates"
+    interests = "interests"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    app.command()(stream)
+
+
+def stream(
+    queries: list[Name] = typer.Argument(None, help="Which of them; all by default."),
+    available_now: bool = typer.Option(
+        False, "--available-now", help="End when all that is in the topic now is done."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the progress of each at the end."),
+) -> None:
+    """Stage 2: plays from Kafka through Spark into Elasticsearch and Redis.
+
+    Joins each play with its listener, track and place, counts plays per minute, finds who
+    played the same track three times within 30 minutes. Runs until Ctrl-C, which lets the
+    running batch end; the next start goes on from there.
+
+    Example: [b]workshop stream[/b], or [b]workshop stream interests --available-now[/b]
+    """
+    from rich.live import Live
+
+    from workshop_lib.settings import Settings
+    from workshop_lib.stream.run import run
+
+    names = [name.value for name in queries or Name]
+    lines = dict.fromkeys(names, "waiting for the first batch …")
+
+    def text() -> str:
+        return "\n".join(f"{name:<11}{line}" for name, line in lines.items())
+
+    with stop_on_signal() as stop, Live(text(), console=err, auto_refresh=False) as live:
+
+        def report(name: str, progress: dict[str, Any]) -> None:
+            lines[name] = line(progress)
+            live.update(text(), refresh=True)
+
+        result = run(Settings(), names, available_now, stop, report)
+    if as_json:
+        print_json(result)
+
+
+def line(progress: dict[str, Any]) -> str:
+    """One query's progress, in one line."""
+    return (
+        f"batch {progress['batch']}  {progress['rows_per_second']:,.0f} rows/s  "
+        f"{progress['input_rows']:,} read  {progress['written']:,} written  "
+        f"{progress['dead_lettered']:,} dead letters  "
+        f"{progress['dropped_by_watermark']:,} too late  lag {progress['lag']:,}"
+    )

@@ -1,0 +1,143 @@
+"""How far each query has come: ``.workshop/stream/<query>.json``, written after every batch.
+
+A batch's numbers are written when its output is, just before Spark commits it. If a crash
+comes in between, the batch runs again under the same number, and its numbers replace the
+earlier ones instead of being added to them. Only what Spark tells after the commit, the
+watermark and the dropped rows, can miss the one batch during which a crash came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kafka import TopicPartition
+
+from workshop_lib.connections import consumer
+from workshop_lib.contracts import PLAYS_TOPIC
+from workshop_lib.settings import Settings
+from workshop_lib.stream.queries import QUERIES
+from workshop_lib.stream.sinks import Tally
+
+#: A batch's own thread and the one that reads Spark's reports both change the files.
+_CHANGING = threading.Lock()
+_TOTALS = ("input_rows", "written", "dead_lettered")
+
+
+def progress(settings: Settings, query: str) -> dict[str, Any] | None:
+    """The progress of ``query``; None before its first batch.
+
+    Keys: query, batch, offsets (partition → records consumed), watermark (ISO 8601 or None),
+    at, failed (None or why), and totals since the checkpoint began: input_rows, written,
+    dead_lettered, dropped_by_watermark.
+    """
+    try:
+        found: dict[str, Any] = json.loads(_path(settings, query).read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def caught_up(settings: Settings) -> bool:
+    """Whether every query has written all that topic ``plays`` holds now."""
+    ends = offsets(settings, "end")
+    return all(
+        ((progress(settings, query) or {}).get("offsets", {})).get(partition, 0) >= end
+        for query in QUERIES
+        for partition, end in ends.items()
+    )
+
+
+def offsets(settings: Settings, which: str) -> dict[str, int]:
+    """The ``beginning`` or ``end`` offsets of topic ``plays``, by partition number as text."""
+    reader = consumer(settings)
+    try:
+        topic = settings.topic(PLAYS_TOPIC)
+        partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
+        ask = reader.end_offsets if which == "end" else reader.beginning_offsets
+        return {str(p.partition): n for p, n in ask(partitions).items()} if partitions else {}
+    finally:
+        reader.close()
+
+
+def checkpoint(settings: Settings, query: str) -> Path:
+    """Where Spark keeps the query's offsets and state."""
+    return settings.checkpoints / (settings.namespace or "default") / query
+
+
+def record_batch(settings: Settings, query: str, batch: int, tally: Tally) -> None:
+    """Note that ``batch`` is written. Call it before Spark commits the batch."""
+    with _CHANGING:
+        consumed = _batch_offsets(settings, query, batch)
+        known = progress(settings, query) or _nothing(settings, query)
+        if known["batch"] != batch:
+            known["before"] = {name: known[name] for name in _TOTALS} | {
+                "offsets": known["offsets"]
+            }
+        before = known["before"]
+        known |= {
+            "batch": batch,
+            "offsets": consumed,
+            "input_rows": before["input_rows"]
+            + sum(end - before["offsets"].get(p, 0) for p, end in consumed.items()),
+            "written": before["written"] + tally.written,
+            "dead_lettered": before["dead_lettered"] + tally.dead_lettered,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        _write(settings, query, known)
+
+
+def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> None:
+    """Note what Spark's own progress ``report`` of a batch tells beyond ``record_batch``."""
+    with _CHANGING:
+        known = progress(settings, query) or _nothing(settings, query)
+        dropped = sum(state["numRowsDroppedByWatermark"] for state in report["stateOperators"])
+        known["dropped_by_watermark"] += dropped
+        known["watermark"] = report.get("eventTime", {}).get("watermark", known["watermark"])
+        _write(settings, query, known)
+
+
+def record_failure(settings: Settings, query: str, why: str | None) -> None:
+    """Note why the query ended, or with None that it is running again."""
+    with _CHANGING:
+        known = progress(settings, query)
+        if known is None and why is None:
+            return
+        _write(settings, query, (known or _nothing(settings, query)) | {"failed": why})
+
+
+def _nothing(settings: Settings, query: str) -> dict[str, Any]:
+    return {
+        "query": query,
+        "batch": None,
+        "offsets": offsets(settings, "beginning"),
+        **dict.fromkeys(_TOTALS, 0),
+        "dropped_by_watermark": 0,
+        "watermark": None,
+        "at": None,
+        "failed": None,
+    }
+
+
+def _batch_offsets(settings: Settings, query: str, batch: int) -> dict[str, int]:
+    """Where ``batch`` ends, from the line per source that Spark wrote before it began."""
+    log = checkpoint(settings, query) / "offsets" / str(batch)
+    by_topic = json.loads(log.read_text().splitlines()[-1])
+    ends: dict[str, int] = by_topic[settings.topic(PLAYS_TOPIC)]
+    return ends
+
+
+def _path(settings: Settings, query: str) -> Path:
+    return settings.home / "stream" / f"{query}.json"
+
+
+def _write(settings: Settings, query: str, known: dict[str, Any]) -> None:
+    path = _path(settings, query)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(known, indent=1) + "\n")
+    os.replace(new, path)

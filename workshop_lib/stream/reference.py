@@ -1,0 +1,56 @@
+"""Stage 2: the tables that a play is joined with, from the recorded world's files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+
+CUSTOMERS = (
+    "customer_id int, gender int, birth_year int, zip string, level int, status int, campaign int"
+)
+TRACKS = "track_id int, title string, artist string, length_seconds int"
+PLACES = "zip string, state string, lat double, lon double"
+
+
+class Reference(NamedTuple):
+    """Customers, tracks and zip places, each with one row per id."""
+
+    customers: DataFrame
+    tracks: DataFrame
+    places: DataFrame
+
+
+def to_spark(
+    spark: SparkSession, customers: pd.DataFrame, tracks: pd.DataFrame, places: pd.DataFrame
+) -> Reference:
+    """The three pandas tables as Spark ones, with the columns and types above."""
+    tables = ((customers, CUSTOMERS), (tracks, TRACKS), (places, PLACES))
+    return Reference(*(_table(spark, frame, schema) for frame, schema in tables))
+
+
+def load(spark: SparkSession, settings: Settings) -> Reference:
+    """The tables of ``settings.world``. Raises ``WorkshopError`` when there is no world."""
+    from workshop_lib.world.places import zip_places
+    from workshop_lib.world.read import load_customers, load_tracks
+
+    try:
+        customers, tracks = load_customers(settings.world), load_tracks(settings.world)
+    except FileNotFoundError as error:
+        raise WorkshopError(
+            f"No customers or tracks: {error.filename} is missing.",
+            "Make a world with `workshop data generate`, or bring one: `workshop data import DIR`.",
+        ) from None
+    return to_spark(spark, customers, tracks, zip_places())
+
+
+def _table(spark: SparkSession, frame: pd.DataFrame, schema: str) -> DataFrame:
+    columns = [column.split() for column in schema.split(", ")]
+    types = {"int": pa.int32(), "string": pa.string(), "double": pa.float64()}
+    arrow = pa.schema([(name, types[kind]) for name, kind in columns])
+    return spark.createDataFrame(pa.Table.from_pandas(frame, arrow, preserve_index=False), schema)

@@ -1,0 +1,108 @@
+"""Stage 2, step 1: records of topic ``plays`` → plays, and what is none.
+
+In: rows as Spark's Kafka source gives them. Out of ``parse``: the same rows with the
+fields of ``contracts.PLAY`` and ``reason``, null for a good play; ``plays`` and ``bad``
+are its two halves, so every record is in exactly one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from workshop_lib.contracts import PLAY, PLAYS_TOPIC, spark_schema
+from workshop_lib.settings import Settings
+
+#: Where a record came from; it travels along so that a dead letter can say so.
+ORIGIN: Final = ("key", "value", "topic", "partition", "offset")
+
+#: played_at is read as text first: Spark's own reading would take many other forms too.
+_JSON: Final = spark_schema({**PLAY, "played_at": "keyword"}) + ", broken string"
+_PLAYED_AT: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$"
+_ZIP: Final = r"^[0-9-]{0,10}$"
+#: One object without objects in it; the JSON reader alone stops reading at its end.
+_FLAT: Final = r"(?s)^\s*\{[^{}]*\}\s*$"
+#: The JSON reader turns a number into text where text is wanted.
+_ZIP_IS_TEXT: Final = r'"zip"\s*:\s*"'
+
+
+def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFrame:
+    """Topic ``plays`` as a stream, from its start. ``limit``: most records of one batch.
+
+    Only a stateless query may have a limit: it takes a share of each partition, and these
+    shares end at different event times, so plays could fall behind the watermark that in
+    order of arrival are not late at all.
+    """
+    stream = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+        .option("subscribe", settings.topic(PLAYS_TOPIC))
+        .option("startingOffsets", "earliest")
+        # Records that the topic lost are an error to be seen, not a gap to step over.
+        .option("failOnDataLoss", "true")
+    )
+    return (stream.option("maxOffsetsPerTrigger", limit) if limit else stream).load()
+
+
+def parse(records: DataFrame, settings: Settings) -> DataFrame:
+    """``records`` with the play's fields, ``arrived_at`` and ``reason`` (null: a good play)."""
+    text = F.col("value").cast("string")
+    json = F.from_json(
+        text, _JSON, {"columnNameOfCorruptRecord": "broken", "allowSingleQuotes": "false"}
+    )
+    read = records.withColumn("text", text).withColumn("json", json)
+    return read.select(
+        *ORIGIN,
+        F.col("timestamp").alias("arrived_at"),
+        *(F.col(f"json.{name}") for name in PLAY if name != "played_at"),
+        _moment().alias("played_at"),
+        _reason(settings).alias("reason"),
+    )
+
+
+def plays(parsed: DataFrame) -> DataFrame:
+    """The good plays: the fields of ``contracts.PLAY``, ``arrived_at`` and the origin."""
+    return parsed.where(F.col("reason").isNull()).drop("reason")
+
+
+def bad(parsed: DataFrame) -> DataFrame:
+    """What is no play: the origin and ``reason``."""
+    return parsed.where(F.col("reason").isNotNull()).select(*ORIGIN, "reason")
+
+
+def _moment() -> Column:
+    """``played_at`` as a timestamp, null when it is none."""
+    text = F.col("json.played_at")
+    # The pattern comes first: try_to_timestamp also takes dates alone and other zones.
+    return F.when(text.rlike(_PLAYED_AT), F.try_to_timestamp(text))
+
+
+def _reason(settings: Settings) -> Column:
+    """Why the record is no play: the first line of the table that holds."""
+    latest = F.col("timestamp") + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
+
+    def no_id(name: str) -> Column:
+        return F.col(f"json.{name}").isNull() | (F.col(f"json.{name}") < 0)
+
+    table = (
+        (F.col("value").isNull(), "the value is empty"),
+        (~F.is_valid_utf8(F.col("text")), "not UTF-8"),
+        (~F.col("text").rlike(_FLAT), "not one flat JSON object"),
+        (no_id("event_id"), "event_id is missing or no whole number of 64 bits from 0"),
+        (no_id("customer_id"), "customer_id is missing or no whole number of 32 bits from 0"),
+        (no_id("track_id"), "track_id is missing or no whole number of 32 bits from 0"),
+        (_moment().isNull(), "played_at is missing or no UTC date like 2026-01-31T12:00:00.000Z"),
+        (F.col("json.is_mobile").isNull(), "is_mobile is neither true nor false"),
+        (
+            F.col("json.zip").isNull()
+            | ~F.col("text").rlike(_ZIP_IS_TEXT)
+            | ~F.col("json.zip").rlike(_ZIP),
+            "zip is missing or no text of up to 10 digits and dashes",
+        ),
+        (F.col("json.broken").isNotNull(), "not JSON"),
+        # A play of tomorrow would push the watermark ahead and make all others too late.
+        (_moment() > latest, "played_at is in the future"),
+    )
+    return F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in table))
