@@ -38,7 +38,7 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     try:
         yield Settings(home=settings.home)  # read again, with the ports that were free
     finally:
-        stack.down(settings)
+        stack.remove(settings)
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""The embedded stack on its own ports: up, crash, up again, down. One stack, one walk."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workshop_lib import stack
+from workshop_lib.connections import consumer, create_topics, producer, redis_client
+from workshop_lib.settings import Settings
+from workshop_lib.stack import elasticsearch, process
+from workshop_lib.wait import wait_until
+
+pytestmark = pytest.mark.stack
+
+#: Servers and Spark together stay within 4 GiB; Spark's driver takes up to 1.5 of them.
+SERVERS_AT_MOST = int(2.5 * 2**30)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("own-stack")
+    yield home
+    stack.remove(Settings(home=home))
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """A port that somebody else holds."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def up(home: Path, taken_port: int) -> Settings:
+    stack.up(Settings(home=home, redis_port=taken_port))
+    return Settings(home=home)
+
+
+def _pids(settings: Settings) -> dict[str, int | None]:
+    return {service.name: service.pid for service in stack.status(settings)}
+
+
+def test_all_are_well_and_within_their_memory(up: Settings) -> None:
+    services = stack.status(up)
+    assert [service.problem for service in services] == ["", "", ""]
+    assert 0 < sum(service.memory for service in services) < SERVERS_AT_MOST
+
+
+def test_a_taken_port_was_moved_and_the_settings_know(up: Settings, taken_port: int) -> None:
+    (redis,) = (s for s in stack.status(up) if s.name == "redis")
+    assert redis.port != taken_port
+    assert up.redis_url == f"redis://127.0.0.1:{redis.port}/0"
+    assert redis_client(up).ping()
+
+
+def test_they_listen_on_this_machine_only(up: Settings) -> None:
+    listening = [
+        connection.laddr.ip
+        for pid in _pids(up).values()
+        for member in process.family(psutil.Process(pid))
+        for connection in member.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 5  # two ports of Kafka, two of Elasticsearch, one of Redis
+    assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+def test_a_second_up_changes_nothing(up: Settings) -> None:
+    before = _pids(up)
+    said: list[str] = []
+    stack.up(up, said.append)
+    assert _pids(up) == before and said == []
+
+
+def test_after_kill_9_only_the_dead_server_starts_again_with_its_data(up: Settings) -> None:
+    create_topics(up)
+    writer = producer(up)
+    writer.send(up.topic("plays"), b"kept").get(30)
+    writer.close()
+    before = _pids(up)
+    victim = psutil.Process(before["kafka"])
+    victim.kill()
+    wait_until(lambda: process.find("kafka", up.home / "pids") is None, 10, "Kafka to be gone")
+    (kafka,) = (s for s in stack.status(up) if s.name == "kafka")
+    assert (kafka.problem, kafka.pid) == ("crashed", None)
+
+    stack.up(up)
+
+    after = _pids(up)
+    assert after["kafka"] != before["kafka"]
+    assert {**after, "kafka": 0} == {**before, "kafka": 0}
+    reader = consumer(up, "plays", consumer_timeout_ms=20_000)
+    assert next(iter(reader)).value == b"kept"
+    reader.close()
+
+
+def test_down_leaves_nothing_running(up: Settings) -> None:
+    members = [
+        member for pid in _pids(up).values() for member in process.family(psutil.Process(pid))
+    ]
+    assert len(members) > 3  # Elasticsearch's launcher has the server for a child
+
+    assert sorted(stack.down(up)) == ["elasticsearch", "kafka", "redis"]
+
+    assert not any(member.is_running() for member in members)
+    assert not (up.home / "stack.json").exists()
+    assert {s.problem for s in stack.status(up)} == {"not started"}
+    assert stack.down(up) == []
+
+
+def test_remove_takes_the_data_along(up: Settings) -> None:
+    assert elasticsearch.home(up).exists()
+    stack.remove(up)
+    assert not elasticsearch.home(up).exists() and not (up.home / "kafka").exists()

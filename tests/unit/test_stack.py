@@ -1,0 +1,200 @@
+"""The parts of the stack that need no server."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.stack import artifacts, elasticsearch, java, kafka, process
+
+# Java -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15\nOpenJDK Runtime Environment', 17),
+        ('java version "1.8.0_401"\nJava(TM) SE Runtime Environment', 8),
+        ('openjdk version "25" 2025-09-16', 25),
+        ('openjdk version "21-ea" 2023-09-19', 21),
+        ('Picked up _JAVA_OPTIONS: -Xmx1g\nopenjdk version "11.0.2" 2019', 11),
+        ("The operation couldn't be completed. Unable to locate a Java Runtime.", None),
+    ],
+)
+def test_the_version_that_java_prints(text: str, version: int | None) -> None:
+    assert java.parse_version(text) == version
+
+
+def _fake_java(home: Path, version: str, modules: str) -> Path:
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f"""#!/bin/sh
+case "$1" in
+  -version) echo 'openjdk version "{version}"' >&2 ;;
+  --list-modules) printf '{modules}' ;;
+esac
+"""
+    )
+    program.chmod(0o755)
+    return home
+
+
+FULL = r"jdk.net@21\njdk.management.agent@21\njava.management@21\njdk.zipfs@21\n"
+
+
+def test_the_first_java_that_will_do_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = _fake_java(tmp_path / "old", "11.0.2", FULL)
+    good = _fake_java(tmp_path / "good", "21.0.1", FULL)
+    monkeypatch.setenv("JAVA_HOME", str(old))
+    monkeypatch.setenv("PATH", f"{good / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(java, "USUAL", ())
+
+    assert java.find() == java.Java(good, 21)
+
+
+def test_an_old_or_trimmed_java_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trimmed = _fake_java(tmp_path / "trimmed", "21.0.1", r"java.base@21\n")
+    monkeypatch.setenv("JAVA_HOME", str(trimmed))
+    monkeypatch.setattr(java, "USUAL", ())
+    monkeypatch.setattr(java.shutil, "which", lambda name: None)
+
+    with pytest.raises(WorkshopError) as error:
+        java.find()
+
+    assert "is trimmed: it lacks" in error.value.message
+    assert "Install it:" in error.value.todo
+
+
+# Files ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A list of one file, whose content must be ``good``; an empty cache."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "artifacts.sha256").write_text(
+        "770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c  spark/a.jar\n"
+    )
+    monkeypatch.setattr(artifacts, "HERE", here)
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "fetched" / "spark").mkdir(parents=True)
+    return tmp_path / "fetched"
+
+
+def test_a_file_with_the_right_sum_is_taken(small_list: Path) -> None:
+    (small_list / "spark/a.jar").write_bytes(b"good")
+    artifacts.take(small_list, ["spark/a.jar"])
+    assert artifacts.missing() == []
+
+
+def test_a_file_with_another_sum_is_refused_and_not_kept(small_list: Path) -> None:
+    (small_list / "spark/a.jar").write_bytes(b"bad")
+    with pytest.raises(WorkshopError, match="sha256 differs"):
+        artifacts.take(small_list, ["spark/a.jar"])
+    assert artifacts.missing() == ["spark/a.jar"]
+
+
+def test_with_all_files_there_nothing_is_fetched(
+    small_list: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (small_list / "spark/a.jar").write_bytes(b"good")
+    artifacts.take(small_list, ["spark/a.jar"])
+
+    def no_network(*_: object) -> list[str]:
+        raise AssertionError("Ivy was asked")
+
+    monkeypatch.setattr(artifacts, "_ivy_command", no_network)
+    artifacts.ensure(settings)
+    assert artifacts.spark_jars(settings) == [artifacts.library() / "spark/a.jar"]
+
+
+def test_offline_says_what_to_do(
+    small_list: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = [sys.executable, "-c", "print('Server access error: UnknownHost'); exit(1)"]
+    monkeypatch.setattr(artifacts, "_ivy_command", lambda *_: failing)
+    with pytest.raises(WorkshopError) as error:
+        artifacts.ensure(settings)
+    assert "UnknownHost" in error.value.message
+    assert "run the same command again" in error.value.todo
+
+
+def test_every_listed_file_has_a_sum_and_a_group() -> None:
+    sums = artifacts.checksums()
+    assert all(len(digest) == 64 for digest in sums.values())
+    assert {name.split("/")[0] for name in sums} == {"kafka", "spark", "elasticsearch"}
+    assert sum(name.startswith("spark/") for name in sums) == 4
+
+
+# Processes ------------------------------------------------------------------------
+
+SLEEP = process.Command([sys.executable, "-c", "import time; time.sleep(60)"], {})
+
+
+def test_a_process_is_found_stopped_and_forgotten(tmp_path: Path) -> None:
+    started = process.start("x", SLEEP, tmp_path, tmp_path / "x.log")
+    assert process.find("x", tmp_path) == started
+    assert process.stop("x", tmp_path)
+    assert not started.is_running() and process.find("x", tmp_path) is None
+    assert not process.stop("x", tmp_path)
+
+
+def test_a_reused_pid_is_not_ours_and_is_not_killed(tmp_path: Path) -> None:
+    bystander = subprocess.Popen(SLEEP.words)
+    try:
+        record = {"pid": bystander.pid, "started": psutil.Process(bystander.pid).create_time() - 5}
+        (tmp_path / "x.json").write_text(json.dumps(record))
+
+        assert process.find("x", tmp_path) is None
+        assert process.is_stale("x", tmp_path)
+        assert not process.stop("x", tmp_path)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_taken_port_gives_a_free_one() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        other = process.free_port(taken)
+        assert other != taken
+    assert process.free_port(taken) == taken
+    assert process.free_port(taken, {taken}) != taken
+
+
+# Configuration --------------------------------------------------------------------
+
+
+def test_servers_listen_on_this_machine_only(tmp_path: Path) -> None:
+    text = kafka.properties(tmp_path, 1, 2)
+    addresses = [line for line in text.splitlines() if "://" in line]
+    assert len(addresses) == 2 and all("://127.0.0.1:" in line for line in addresses)
+    assert "network.host: 127.0.0.1\n" in elasticsearch.yaml(tmp_path, 1, 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as somebody else")
+def test_root_with_a_closed_home_puts_elasticsearch_where_its_user_can_reach_it(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    home = elasticsearch.home(Settings(home=closed))
+    assert not home.is_relative_to(closed) and elasticsearch.reachable_by_others(home)
