@@ -1,0 +1,186 @@
+"""Dead letters: what could not be processed, as it was, with where it came from and why.
+
+In: lines that a shipper (or messages that a stream) could not use. Out, in Stage 2: topic
+``plays.dlq``, original key and bytes, headers as Kafka Connect writes them. Out, in Stage 1,
+which has no Kafka: ``dead-letters/plays-raw.jsonl``, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workshop_lib.connections import consumer
+from workshop_lib.contracts import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
+from workshop_lib.settings import Settings
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter.
+
+    ``topic``, ``partition``, ``offset``: where it came from; of a line of a log, the file's
+    name, the how-manieth file of that name it was (from 0) and the byte where it starts.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    stage: str  # "ship", "index", or that of a stream
+    error: str  # class of the exception
+    reason: str
+    value: bytes
+    key: bytes | None = None
+
+    @property
+    def source(self) -> str:
+        return f"{self.topic}:{self.partition}"
+
+    @property
+    def id(self) -> str:
+        """The same for the same letter, however often it was written."""
+        return f"{self.source}:{self.offset}:{self.stage}"
+
+    @property
+    def text(self) -> str:
+        """The value for people; bytes that are no UTF-8 as ``\\xNN``."""
+        return self.value.decode("utf-8", "backslashreplace")
+
+
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
+
+def kind(reason: str) -> str:
+    """What a reason has in common with others of its kind: without values, places, numbers."""
+    general = re.split(r": | at | \(", reason, maxsplit=1)[0]
+    return re.sub(r"\d{2,}", "N", _QUOTED.sub("…", general))[:80]
+
+
+def headers(letter: Letter) -> list[tuple[str, bytes]]:
+    """The headers of ``letter`` in the topic."""
+    values = (
+        letter.topic,
+        letter.partition,
+        letter.offset,
+        letter.stage,
+        letter.error,
+        letter.reason,
+    )
+    return [
+        (DEAD_LETTER_HEADER + name, str(value).encode("utf-8", "backslashreplace"))
+        for name, value in zip(DEAD_LETTER_HEADERS, values, strict=True)
+    ]
+
+
+def from_message(message: Any) -> Letter:
+    """The letter that a message of the topic is; headers that are missing stay empty."""
+    found = {
+        name.removeprefix(DEAD_LETTER_HEADER): (value or b"").decode("utf-8", "replace")
+        for name, value in message.headers or ()
+    }
+    return Letter(
+        topic=found.get("topic") or message.topic,
+        partition=_number(found.get("partition"), message.partition),
+        offset=_number(found.get("offset"), message.offset),
+        stage=found.get("stage", ""),
+        error=found.get("exception.class.name", ""),
+        reason=found.get("exception.message", ""),
+        value=message.value or b"",
+        key=message.key,
+    )
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() else otherwise
+
+
+def in_topic(settings: Settings) -> Iterator[Letter]:
+    """Every letter of the topic, oldest first; one that was written twice comes once."""
+    from kafka import TopicPartition
+
+    reader = consumer(settings)
+    try:
+        topic = settings.topic(DEAD_LETTER_TOPIC)
+        partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
+        reader.assign(partitions)
+        ends = reader.end_offsets(partitions) if partitions else {}
+        reader.seek_to_beginning(*partitions)
+        seen: set[tuple[str, bytes]] = set()
+        while any(reader.position(p) < ends[p] for p in partitions):
+            for messages in reader.poll(timeout_ms=1000).values():
+                for letter in map(from_message, messages):
+                    if (letter.id, letter.value) not in seen:
+                        seen.add((letter.id, letter.value))
+                        yield letter
+    finally:
+        reader.close()
+
+
+# The file of Stage 1 -----------------------------------------------------------------
+
+
+def path(settings: Settings) -> Path:
+    return settings.home / "dead-letters" / "plays-raw.jsonl"
+
+
+def file_size(settings: Settings) -> int:
+    """Bytes of the file; 0 when there is none."""
+    return path(settings).stat().st_size if path(settings).exists() else 0
+
+
+def cut_file(settings: Settings, size: int) -> None:
+    """Take back what was written after ``size``: a crashed shipper sends it again."""
+    if file_size(settings) > size:
+        os.truncate(path(settings), size)
+
+
+def append_to_file(settings: Settings, letters: Iterable[Letter]) -> int:
+    """Append ``letters``; the size of the file then."""
+    lines = "".join(json.dumps(_record(letter), ensure_ascii=False) + "\n" for letter in letters)
+    if not lines:
+        return file_size(settings)
+    path(settings).parent.mkdir(parents=True, exist_ok=True)
+    with path(settings).open("ab") as file:
+        file.write(lines.encode("utf-8", "backslashreplace"))
+        file.flush()
+        os.fsync(file.fileno())
+    return file_size(settings)
+
+
+def _record(letter: Letter) -> dict[str, Any]:
+    return {
+        "source": letter.source,
+        "offset": letter.offset,
+        "stage": letter.stage,
+        "error": letter.error,
+        "reason": letter.reason,
+        "text": letter.text,
+        "base64": base64.b64encode(letter.value).decode(),
+    }
+
+
+def in_file(settings: Settings) -> Iterator[Letter]:
+    """Every letter of the file, oldest first; a record that is just being written is left."""
+    if not path(settings).exists():
+        return
+    with path(settings).open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            record = json.loads(line)
+            topic, _, partition = record["source"].rpartition(":")
+            yield Letter(
+                topic=topic,
+                partition=int(partition),
+                offset=record["offset"],
+                stage=record["stage"],
+                error=record["error"],
+                reason=record["reason"],
+                value=base64.b64decode(record["base64"]),
+            )

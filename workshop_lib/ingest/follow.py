@@ -1,0 +1,231 @@
+"""Following a growing log, as Filebeat and Logstash's file input do.
+
+In: a log that grows, and is rotated by renaming (the renamed file is read to its end first)
+or by copying and cutting. Out: whole lines, each with the place it came from, and a
+``Position`` from which another follower goes on. A half-written last line waits. Memory is
+bounded by ``BLOCK`` and ``LONGEST_LINE``. Nothing is parsed here.
+
+What a copying rotation cuts off before it was read is gone; rotate by renaming instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from workshop_lib.ingest.live_log import find
+
+BLOCK: Final = 1 << 20
+#: Of a longer line only so many bytes are kept: half of what a Kafka message may have.
+LONGEST_LINE: Final = 1 << 19
+#: So many bytes at its begin tell a file from another one with the same inode.
+HEAD: Final = 256
+COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst")
+
+
+class Position(NamedTuple):
+    """Where to go on: a file and a byte in it.
+
+    ``generation`` counts the files that were followed, from 0; it makes (generation, offset)
+    unique where inodes are used again. ``head`` is a hash of the first bytes before
+    ``offset``, ``changed_at`` (ns) when the file last changed: they tell files apart.
+    """
+
+    inode: int = 0
+    offset: int = 0
+    generation: int = 0
+    head: str = ""
+    changed_at: int = 0
+
+
+class Line(NamedTuple):
+    """``raw``: the line without its line feed, or the first ``LONGEST_LINE`` bytes of it;
+    ``offset``: the byte where it starts; ``length``: bytes in the file, line feed included."""
+
+    raw: bytes
+    generation: int
+    offset: int
+    length: int
+
+
+class _Log:
+    """One open log file."""
+
+    def __init__(self, path: Path, generation: int, offset: int = 0, block: int = BLOCK) -> None:
+        self.path = path
+        self.generation = generation
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._block = block
+        self._start_at(offset)
+
+    def _start_at(self, offset: int) -> None:
+        self._offset = offset  # of the first line that was not handed out
+        self._half = b""  # of that line, what was read and is kept
+        self._skipped = 0  # of that line, bytes that were read and are not kept
+        self._head = os.pread(self._file, min(HEAD, offset), 0)
+
+    def position(self) -> Position:
+        status = os.fstat(self._file)
+        head = self._head[: self._offset]
+        digest = hashlib.sha256(head).hexdigest()[:16] if head else ""
+        return Position(status.st_ino, self._offset, self.generation, digest, status.st_mtime_ns)
+
+    def size(self) -> int:
+        return os.fstat(self._file).st_size
+
+    def start_over_if_cut(self) -> None:
+        """From 0 again when the file became shorter, or begins with other bytes."""
+        if self.size() < self._read_to or os.pread(self._file, len(self._head), 0) != self._head:
+            self.generation += 1
+            self._start_at(0)
+
+    @property
+    def _read_to(self) -> int:
+        return self._offset + len(self._half) + self._skipped
+
+    def read(self) -> list[Line]:
+        """The whole lines of the next block that ends one; empty at the end of the file."""
+        while data := os.pread(self._file, self._block, self._read_to):
+            if len(self._head) < HEAD:
+                self._head = os.pread(self._file, min(HEAD, self._read_to + len(data)), 0)
+            lines = self._split(data)
+            if lines:
+                return lines
+        return []
+
+    def _split(self, data: bytes) -> list[Line]:
+        *ended, half = data.split(b"\n")
+        lines = []
+        for piece in ended:
+            self._keep(piece)
+            lines.append(self._end_line(1))
+        self._keep(half)
+        return lines
+
+    def _keep(self, piece: bytes) -> None:
+        room = LONGEST_LINE - len(self._half)
+        self._half = self._half + piece[:room] if self._half else piece[:room]
+        self._skipped += max(0, len(piece) - room)
+
+    def _end_line(self, end: int) -> Line:
+        length = len(self._half) + self._skipped + end
+        line = Line(self._half, self.generation, self._offset, length)
+        self._offset += length
+        self._half, self._skipped = b"", 0
+        return line
+
+    def rest(self) -> list[Line]:
+        """The half line at the end, which nobody will complete any more."""
+        return [self._end_line(0)] if self._half else []
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Follower:
+    """Reads the log ``path`` on from ``position``; from its begin without one.
+
+    ``say`` is told when the file of the position is gone, so that lines may be missing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        position: Position | None = None,
+        block: int = BLOCK,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._path = path
+        self._position = position or Position()
+        self._block = block
+        self._say = say
+        self._log: _Log | None = None
+
+    def read(self) -> list[Line]:
+        """The next whole lines, of one block; empty when there are none yet."""
+        while True:
+            self._log = self._log or self._opened()
+            if self._log is None:
+                return []
+            self._log.start_over_if_cut()
+            lines = self._log.read()
+            if lines or not self._writer_moved_on(self._log):
+                return lines
+            # Once more: it may have been written to until the writer moved on.
+            lines = self._log.read()
+            if lines:
+                return lines
+            lines = self._log.rest()
+            following = self._following(self._log.position(), self._log.generation + 1)
+            if following is None:
+                return lines
+            self._log.close()
+            self._log = following
+            if lines:
+                return lines
+
+    def position(self) -> Position:
+        """Behind the last line that was handed out."""
+        return self._log.position() if self._log else self._position
+
+    def behind(self) -> int:
+        """Bytes of the current file that were not handed out."""
+        if self._log:
+            return max(0, self._log.size() - self._log.position().offset)
+        return self._path.stat().st_size if self._path.exists() else 0
+
+    def close(self) -> None:
+        if self._log:
+            self._position = self._log.position()
+            self._log.close()
+            self._log = None
+
+    def _opened(self) -> _Log | None:
+        """The file of the position at its place, or else what follows it."""
+        at = self._position
+        if not at.inode:
+            return self._following(at, at.generation)
+        known = find(self._path, at.inode)
+        if known:
+            log = _Log(known, at.generation, at.offset, self._block)
+            # What became of changed_at is of no matter: the file may have grown.
+            if log.size() >= at.offset and log.position().head == at.head:
+                return log
+            log.close()
+            if known == self._path:
+                return _Log(known, at.generation + 1, 0, self._block)
+        self._say(
+            f"The file where reading stopped was removed or changed beside {self._path};"
+            " lines at its end may be missing."
+        )
+        return self._following(at, at.generation + 1)
+
+    def _following(self, at: Position, generation: int) -> _Log | None:
+        """The file after that of ``at``: the oldest that changed later, the live one last."""
+        rotated = []
+        if at.inode:
+            for path in self._path.parent.glob(self._path.name + ".*"):
+                status = path.stat()
+                if (
+                    status.st_mtime_ns > at.changed_at
+                    and status.st_ino != at.inode
+                    and path.suffix not in COMPRESSED
+                ):
+                    rotated.append((status.st_mtime_ns, path))
+        path = min(rotated)[1] if rotated else self._path
+        try:
+            return _Log(path, generation, 0, self._block)
+        except FileNotFoundError:
+            return None
+
+    def _writer_moved_on(self, log: _Log) -> bool:
+        """Whether there is something in another file under the log's name: a writer opens
+        that one only when it has finished with the one before."""
+        try:
+            live = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return live.st_size > 0 and live.st_ino != log.position().inode

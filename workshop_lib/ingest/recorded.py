@@ -1,0 +1,101 @@
+"""The recorded plays as ``workshop replay`` needs them.
+
+In: ``tracks.csv``, in order of arrival. Out: where each line starts, its date and whether
+that is believed, and single lines with another date. Nothing is dropped: a malformed line
+is a line without a date, passed on byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest import pace
+from workshop_lib.ingest.pace import MISSING, Mask, Millis
+from workshop_lib.play_line import MalformedPlay, parse, when
+
+#: Nothing else in a well-formed line looks like this.
+_DATE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """``starts``: byte where each line starts, and the end of the file; ``dates``: ms or
+    ``MISSING``, per line; ``arrived``: ms; ``believed``: whether the date is to be moved."""
+
+    path: Path
+    starts: Millis
+    dates: Millis
+    believed: Mask
+    arrived: Millis
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    def lines(self, first: int, end: int) -> list[bytes]:
+        """Lines ``[first, end)`` as recorded, without line ends."""
+        return read_lines(self.path, int(self.starts[first]), end - first)
+
+    def first_of_last(self, hours: float) -> int:
+        """The first line that arrived in the last ``hours`` of the recording."""
+        return int(np.searchsorted(self.arrived, self.arrived[-1] - hours * 3_600_000))
+
+
+def scan(path: Path) -> Recorded:
+    """Read the dates of all lines. Raises ``WorkshopError`` when there is nothing to replay."""
+    if not path.exists():
+        raise WorkshopError(
+            f"No recorded plays: {path} does not exist.",
+            "Make a world with `workshop data generate`, or `workshop data import DIR`.",
+        )
+    lengths: list[int] = []
+    found: list[int] = []
+    with path.open("rb") as file:
+        for line in file:
+            lengths.append(len(line))
+            try:
+                found.append(parse(line).played_at)
+            except MalformedPlay:
+                found.append(MISSING)
+    if not found:
+        raise WorkshopError(f"{path} is empty.", "Make a world with `workshop data generate`.")
+    dates = np.array(found, dtype=np.int64)
+    mask = pace.believed(dates)
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Recorded(path, starts, dates, mask, pace.arrivals(dates, mask))
+
+
+def read_lines(path: Path, start: int, count: int) -> list[bytes]:
+    """``count`` lines from byte ``start``, without their line feeds; fewer at the end."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return [line.removesuffix(b"\n") for line, _ in zip(file, range(count), strict=False)]
+
+
+def fingerprint(path: Path) -> str:
+    """Tells one recording from another: its size and the hash of its first 64 KiB."""
+    with path.open("rb") as file:
+        head = hashlib.sha256(file.read(65536)).hexdigest()[:16]
+    return f"{path.stat().st_size}-{head}"
+
+
+def redate(line: bytes, played_at: int) -> bytes:
+    """A well-formed line with another date, its other bytes as they are.
+
+    A date that no calendar has any more (before year 1, after 9999) leaves the line alone.
+    """
+    try:
+        date = when(played_at).encode()
+    except (ValueError, OverflowError):
+        return line
+    return _DATE.sub(date, line, count=1)
+
+
+def same_but_for_date(one: bytes, other: bytes) -> bool:
+    """Whether two lines are the same recorded line, written at whatever date."""
+    return one == other or _DATE.sub(b"", one, count=1) == _DATE.sub(b"", other, count=1)

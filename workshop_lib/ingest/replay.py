@@ -1,0 +1,331 @@
+"""The recorded plays happen again: the live log grows, line by line, as if it were now.
+
+In: ``tracks.csv``. Out: ``plays.log``, which the shippers of Stages 1 and 2 follow, and
+``replay.json``, which says how far it has come. Before each chunk of lines the state says
+which lines are about to be written and where; so after ``kill -9`` at any point, the log
+itself tells how many of them it holds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest import pace, state_file
+from workshop_lib.ingest.live_log import LogWriter, Mark, Written, write_all, written
+from workshop_lib.ingest.recorded import (
+    Recorded,
+    fingerprint,
+    read_lines,
+    redate,
+    same_but_for_date,
+    scan,
+)
+from workshop_lib.lock import only_one
+from workshop_lib.settings import Settings
+
+#: Lines are written in chunks: all that are due, so often (seconds), and so many at most.
+TICK = 0.05
+CHUNK = 5000
+#: The clock is looked at again so often (seconds), however long the next pause is.
+LONGEST_WAIT = 1.0
+
+#: Called with (lines written, lines in all).
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ReplayState:
+    """How far a replay has come. Line numbers count from 0 in ``source``.
+
+    ``[first_line, next_line)`` are in the log, ``last_line`` is the first one that is not
+    to be replayed. ``shift_ms`` was added to every believed date; None in mode ``live``,
+    where a play is dated when it is written. ``pace`` is the speed or the lines a second.
+    """
+
+    source: str
+    fingerprint: str
+    first_line: int
+    next_line: int
+    last_line: int
+    mode: str  # "speed", "rate" or "live"
+    pace: float
+    shift_ms: int | None
+    last_hours: float | None
+    seed: int
+    # The chunk that is being written: lines [next_line, until_line), from this byte of
+    # the source, behind this place of the log, in mode live with this date.
+    until_line: int
+    next_byte: int
+    log_inode: int = 0
+    log_size: int = 0
+    stamp_ms: int | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.next_line >= self.last_line
+
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "replay.json"
+
+
+def _saved(settings: Settings) -> ReplayState | None:
+    value = state_file.load(_path(settings))
+    return None if value is None else ReplayState(**value)
+
+
+def read_state(settings: Settings) -> ReplayState | None:
+    """How far the replay has come, exact even after a crash; None before the first replay."""
+    state = _saved(settings)
+    if state is None or state.until_line == state.next_line:
+        return state
+    return _counting(state, _written(settings, state).lines)
+
+
+def _written(settings: Settings, state: ReplayState) -> Written:
+    """What of the chunk that was being written stands in the log."""
+    source = Path(state.source)
+    count = state.until_line - state.next_line
+    intended = read_lines(source, state.next_byte, count) if source.exists() else []
+    mark = Mark(state.log_inode, state.log_size)
+    return written(settings.live_log, mark, intended, same_but_for_date)
+
+
+def _counting(state: ReplayState, lines: int) -> ReplayState:
+    """The state when ``lines`` of its chunk are known to be in the log."""
+    return replace(state, next_line=state.next_line + lines)
+
+
+def replay(
+    settings: Settings,
+    *,
+    speed: float | None = None,
+    rate: float | None = None,
+    last_hours: float | None = None,
+    seed: int = 7,
+    limit: int | None = None,
+    restart: bool = False,
+    stop: threading.Event | None = None,
+    on_progress: OnProgress | None = None,
+    clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    wait: Callable[[float], object] | None = None,
+) -> ReplayState:
+    """Append recorded plays to the live log until all are written, or ``limit`` of them.
+
+    ``speed`` (≥ 1) is how many times as fast as recorded, 1 (the default) means random
+    pauses (seeded by ``seed``) and plays dated as they are written; ``rate`` is lines a
+    second. ``last_hours`` replays only the end of the recording. A replay that was
+    interrupted goes on, at its own pace if none is given; one that is done does nothing;
+    ``restart`` begins anew. ``stop`` ends it between two chunks. ``clock`` (ms since 1970)
+    and ``wait`` (seconds) are for tests. Raises ``WorkshopError``.
+    """
+    _check(speed, rate, last_hours, limit)
+    stop = stop or threading.Event()
+    with only_one(settings, "replay"):
+        source = settings.world / "tracks.csv"
+        state = _saved(settings)
+        if state is not None and not restart:
+            state = _resumed(state, source, speed, rate, last_hours)
+            if state.done:
+                return state
+        recorded = scan(source)
+        if state is not None and state.fingerprint == fingerprint(source):
+            state = _settled(settings, state, recorded)
+        if state is None or restart:
+            state = _begun(recorded, speed, rate, last_hours, seed, clock())
+        return _run(settings, state, recorded, limit, stop, on_progress, clock, wait or stop.wait)
+
+
+def _check(
+    speed: float | None, rate: float | None, last_hours: float | None, limit: int | None
+) -> None:
+    wrong = {
+        "Give a speed or a rate, not both.": speed is not None and rate is not None,
+        "The speed must be 1 or more: slower, plays would be dated in the future.": speed
+        is not None
+        and not 1 <= speed < float("inf"),
+        "The rate must be more than 0 lines a second.": rate is not None
+        and not 0 < rate < float("inf"),
+        "The last hours must be more than 0.": last_hours is not None and not last_hours > 0,
+        "The limit must be 1 line or more.": limit is not None and limit < 1,
+    }
+    for message, is_wrong in wrong.items():
+        if is_wrong:
+            raise WorkshopError(message, "See `workshop replay --help`.")
+
+
+def _mode(speed: float | None, rate: float | None) -> tuple[str, float]:
+    if rate is not None:
+        return "rate", rate
+    return ("live", 1.0) if speed in (None, 1) else ("speed", float(speed or 1))
+
+
+def _begun(
+    recorded: Recorded,
+    speed: float | None,
+    rate: float | None,
+    last_hours: float | None,
+    seed: int,
+    now: int,
+) -> ReplayState:
+    """The state of a replay that begins now, with the one shift of all its dates."""
+    mode, pace_ = _mode(speed, rate)
+    first = recorded.first_of_last(last_hours) if last_hours else 0
+    state = ReplayState(
+        source=str(recorded.path),
+        fingerprint=fingerprint(recorded.path),
+        first_line=first,
+        next_line=first,
+        last_line=len(recorded),
+        mode=mode,
+        pace=pace_,
+        shift_ms=None,
+        last_hours=last_hours,
+        seed=seed,
+        until_line=first,
+        next_byte=int(recorded.starts[first]),
+    )
+    if mode == "live":
+        return state
+    shift = pace.shift(
+        now, _offsets(state, recorded), recorded.dates[first:], recorded.believed[first:]
+    )
+    return replace(state, shift_ms=shift)
+
+
+def _resumed(
+    state: ReplayState,
+    source: Path,
+    speed: float | None,
+    rate: float | None,
+    last_hours: float | None,
+) -> ReplayState:
+    """The saved state, if it can go on with these options; at a new pace if one is given."""
+    anew = "Run it with --restart to begin anew (`workshop reset` clears what flowed)."
+    if not source.exists() or fingerprint(source) != state.fingerprint:
+        raise WorkshopError(f"{source} is not the recording this replay began with.", anew)
+    if last_hours is not None and last_hours != state.last_hours:
+        raise WorkshopError("This replay began with another part of the recording.", anew)
+    if speed is None and rate is None:
+        return state
+    mode, pace_ = _mode(speed, rate)
+    if (mode == "live") != (state.mode == "live"):
+        raise WorkshopError(f"This replay began in mode {state.mode}, which dates plays.", anew)
+    return replace(state, mode=mode, pace=pace_)
+
+
+def _offsets(state: ReplayState, recorded: Recorded) -> pace.Millis:
+    """ms from the start of the replay until each of its lines is due."""
+    arrived = recorded.arrived[state.first_line :]
+    if state.mode == "speed":
+        return pace.at_speed(arrived, state.pace)
+    if state.mode == "rate":
+        return pace.at_rate(len(arrived), state.pace)
+    return pace.at_random(len(arrived), state.seed)
+
+
+def _render(state: ReplayState, recorded: Recorded, first: int, end: int) -> list[bytes]:
+    """Lines ``[first, end)`` as they are to stand in the log; the state has their dates."""
+    return [
+        redate(line, _date(state, date)) if believed else line
+        for line, date, believed in zip(
+            recorded.lines(first, end),
+            recorded.dates[first:end].tolist(),
+            recorded.believed[first:end].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _date(state: ReplayState, recorded: int) -> int:
+    if state.shift_ms is not None:
+        return recorded + state.shift_ms
+    assert state.stamp_ms is not None
+    return state.stamp_ms
+
+
+def _settled(settings: Settings, state: ReplayState, recorded: Recorded) -> ReplayState:
+    """The state after a crash, by what the log holds; a half line is completed in place."""
+    if state.until_line == state.next_line:
+        return state
+    done = _written(settings, state)
+    rest = _render(state, recorded, state.next_line + done.lines, state.until_line)
+    lines = done.lines
+    if done.file and done.half and rest and rest[0].startswith(done.half):
+        with done.file.open("ab", buffering=0) as log:
+            write_all(log.fileno(), rest[0][len(done.half) :] + b"\n")
+        lines += 1
+    return _counting(state, lines)
+
+
+def _run(
+    settings: Settings,
+    state: ReplayState,
+    recorded: Recorded,
+    limit: int | None,
+    stop: threading.Event,
+    on_progress: OnProgress | None,
+    clock: Callable[[], int],
+    wait: Callable[[float], object],
+) -> ReplayState:
+    first = state.next_line
+    end = min(state.last_line, first + limit) if limit else state.last_line
+    offsets = _offsets(state, recorded)[first - state.first_line :]
+    shifted = None
+    if state.shift_ms is not None:
+        known = recorded.believed[first:]
+        shifted = np.where(known, recorded.dates[first:] + state.shift_ms, pace.MISSING)
+    # Time that passed between two runs does not count: what was missed is not made up for.
+    due_at = pace.writings(clock(), offsets - offsets[:1], shifted)
+    writer = LogWriter(settings.live_log)
+    try:
+        while state.next_line < end and not stop.is_set():
+            now = clock()
+            due = first + int(np.searchsorted(due_at, now, side="right"))
+            due = min(due, end, state.next_line + CHUNK)
+            if due > state.next_line:
+                state = _append(settings, state, recorded, writer, due, now)
+                if on_progress:
+                    on_progress(
+                        state.next_line - state.first_line, len(recorded) - state.first_line
+                    )
+            if state.next_line < end:
+                pause = (int(due_at[state.next_line - first]) - clock()) / 1000
+                if pause > 0:
+                    wait(min(max(pause, TICK), LONGEST_WAIT))
+    finally:
+        writer.close()
+    return state
+
+
+def _append(
+    settings: Settings,
+    state: ReplayState,
+    recorded: Recorded,
+    writer: LogWriter,
+    until: int,
+    now: int,
+) -> ReplayState:
+    """Write lines up to ``until``; the state says so before, and that it is done after."""
+    mark = writer.mark()
+    state = replace(
+        state,
+        until_line=until,
+        next_byte=int(recorded.starts[state.next_line]),
+        log_inode=mark.inode,
+        log_size=mark.size,
+        stamp_ms=now if state.mode == "live" else None,
+    )
+    state_file.save(_path(settings), asdict(state))
+    lines = _render(state, recorded, state.next_line, until)
+    writer.write(b"".join(line + b"\n" for line in lines))
+    state = replace(state, next_line=until)
+    state_file.save(_path(settings), asdict(state))
+    return state

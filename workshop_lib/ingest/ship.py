@@ -1,0 +1,196 @@
+"""The shipper: follows the live log and delivers every line of it, as Logstash does.
+
+In: ``plays.log``. Out: plays in index ``plays-raw`` (Stage 1) or topic ``plays`` (Stage 2),
+lines that are no plays among the dead letters, and ``ship-<target>.json``. Position and
+counters are saved together, after a batch was acknowledged: a crash in between delivers the
+batch again (at least once; ids make that harmless) but counts it once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest import dead_letters, state_file
+from workshop_lib.ingest.dead_letters import Letter
+from workshop_lib.ingest.follow import Follower, Line, Position
+from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
+from workshop_lib.lock import only_one
+from workshop_lib.play_line import MalformedPlay, Play, parse
+from workshop_lib.settings import Settings
+
+#: Seconds between two looks at a log that does not grow.
+IDLE: Final = 0.1
+#: Seconds before a batch is tried again, the last one for all further tries.
+PAUSES: Final = (0.5, 1, 2, 5)
+
+
+@dataclass(frozen=True)
+class ShipReport:
+    """What was shipped: ``lines`` = ``accepted`` + ``rejected``; ``bytes`` of the log;
+    ``reasons`` counts the rejected by kind of reason; ``position`` is where to go on."""
+
+    lines: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    bytes: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    position: Position = field(default_factory=Position)
+    #: Size of the dead-letter file; what is behind it was written by a crashed shipper.
+    letters_size: int = 0
+
+    def plus(self, lines: list[Line], letters: list[Letter]) -> ShipReport:
+        """With a batch of ``lines`` of which ``letters`` were rejected."""
+        kinds = Counter(self.reasons)
+        kinds.update(dead_letters.kind(letter.reason) for letter in letters)
+        return replace(
+            self,
+            lines=self.lines + len(lines),
+            accepted=self.accepted + len(lines) - len(letters),
+            rejected=self.rejected + len(letters),
+            bytes=self.bytes + sum(line.length for line in lines),
+            reasons=dict(kinds),
+        )
+
+    def since(self, before: ShipReport) -> ShipReport:
+        """The counts of this report without those of ``before``."""
+        return replace(
+            self,
+            lines=self.lines - before.lines,
+            accepted=self.accepted - before.accepted,
+            rejected=self.rejected - before.rejected,
+            bytes=self.bytes - before.bytes,
+            reasons=dict(Counter(self.reasons) - Counter(before.reasons)),
+        )
+
+
+def _path(settings: Settings, to: str) -> Path:
+    return settings.home / f"ship-{to}.json"
+
+
+def read_ship_state(settings: Settings, to: str) -> ShipReport | None:
+    """All that was ever shipped ``to`` a target; None before the first batch."""
+    value = state_file.load(_path(settings, to))
+    if value is None:
+        return None
+    return ShipReport(**{**value, "position": Position(*value["position"])})
+
+
+class Sorted(NamedTuple):
+    """The plays of a batch, the lines they stood in, and what the other lines became."""
+
+    plays: list[Play]
+    lines: list[Line]
+    letters: list[Letter]
+
+
+def sort_out(lines: Iterable[Line], log: str, latest: int) -> Sorted:
+    """Which ``lines`` of the log file named ``log`` are plays, and why the others are not.
+
+    ``latest``: the last moment that a play may have, ms since 1970.
+    """
+    batch = Sorted([], [], [])
+    for line in lines:
+        try:
+            play = parse(line.raw, latest)
+        except MalformedPlay as error:
+            batch.letters.append(_letter(line, log, "ship", "MalformedPlay", _reason(line, error)))
+        else:
+            batch.plays.append(play)
+            batch.lines.append(line)
+    return batch
+
+
+def _reason(line: Line, error: MalformedPlay) -> str:
+    if line.length > len(line.raw) + 1:
+        return f"line of {line.length} bytes; only its first {len(line.raw)} are kept"
+    return str(error)
+
+
+def _letter(line: Line, log: str, stage: str, error: str, reason: str) -> Letter:
+    return Letter(log, line.generation, line.offset, stage, error, reason, line.raw)
+
+
+def ship(
+    settings: Settings,
+    to: str,
+    *,
+    once: bool = False,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[ShipReport, int], None] | None = None,
+    say: Callable[[str], None] = lambda message: None,
+) -> ShipReport:
+    """Ship the live log ``to`` "kafka" or "elasticsearch" until ``stop`` is set.
+
+    ``once``: only up to the log's present end. Goes on where the last call stopped; returns
+    what this call shipped. While the server is away it waits, tells ``say`` why, and tries
+    again. ``on_progress`` gets all counts so far and the bytes of the log still to be read.
+    Raises ``WorkshopError``.
+    """
+    if to not in SINKS:
+        raise WorkshopError(f"Cannot ship to {to!r}.", f"Choose one of: {', '.join(SINKS)}.")
+    stop = stop or threading.Event()
+    with only_one(settings, f"ship-{to}"), closing(SINKS[to](settings)) as sink:
+        before = read_ship_state(settings, to)
+        if before and to == "elasticsearch":
+            dead_letters.cut_file(settings, before.letters_size)
+        before = total = before or ShipReport()
+        with closing(Follower(settings.live_log, total.position, say=say)) as follower:
+            while not stop.is_set():
+                lines = follower.read()
+                if lines:
+                    letters = _deliver(settings, sink, lines, stop, say)
+                    if letters is None:
+                        break  # stopped while the server was away: nothing of it counts
+                    total = replace(
+                        total.plus(lines, letters),
+                        position=follower.position(),
+                        letters_size=dead_letters.file_size(settings),
+                    )
+                    state_file.save(_path(settings, to), asdict(total))
+                if on_progress:
+                    on_progress(total, follower.behind())
+                if not lines:
+                    if once:
+                        break
+                    stop.wait(IDLE)
+        return total.since(before)
+
+
+def _deliver(
+    settings: Settings,
+    sink: Sink,
+    lines: list[Line],
+    stop: threading.Event,
+    say: Callable[[str], None],
+) -> list[Letter] | None:
+    """Deliver ``lines``, however long it takes; the rejected ones, or None when stopped."""
+    latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
+    log = settings.live_log.name
+    batch = sort_out(lines, log, latest)
+    for attempt in count():
+        try:
+            refused = sink.deliver(batch.plays)
+            letters = batch.letters + [
+                _letter(batch.lines[place], log, "index", "Refused", reason)
+                for place, reason in refused
+            ]
+            sink.bury(letters)
+        except Unavailable as error:
+            pause = PAUSES[min(attempt, len(PAUSES) - 1)]
+            say(f"{error}; trying again in {pause:g} s. Nothing is lost.")
+            if stop.wait(pause):
+                return None
+        else:
+            if attempt:
+                say("It answers again; going on.")
+            return letters
+    return None  # count() has no end
