@@ -114,12 +114,16 @@ _PATTERNS = tuple(
 
 
 def when(millis: int, iso: bool = False) -> str:
-    """``millis`` as the log writes it (decimals only if there are any) or as ISO 8601 UTC."""
-    moment = datetime.fromtimestamp(millis // 1000, UTC)
+    """``millis`` as the log writes it (decimals only if there are any) or as ISO 8601 UTC.
+
+    ``ValueError`` or ``OverflowError`` for a moment outside the years 1 to 9999.
+    """
+    # Not strftime, which writes the year 33 as 33.
+    moment = datetime.fromtimestamp(millis // 1000, UTC).isoformat()[:19]
     rest = millis % 1000
     if iso:
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
-    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{rest:03d}" if rest else "")
+        return f"{moment}.{rest:03d}Z"
+    return moment.replace("T", " ") + (f".{rest:03d}" if rest else "")
 
 
 def to_line(play: Play) -> bytes:
@@ -136,3 +140,27 @@ def to_document(play: Play) -> dict[str, object]:
 def to_json(play: Play) -> bytes:
     """The play as the value of topic ``plays``."""
     return orjson.dumps(to_document(play))
+
+
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,3})?)Z", re.ASCII)
+
+
+def from_json(value: bytes, latest: int | None = None) -> Play:
+    """The play that a value of topic ``plays`` is; the rules and errors are those of ``parse``."""
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise MalformedPlay(f"not JSON: {error}") from None
+    if not isinstance(document, dict) or set(document) != set(Play._fields):
+        raise MalformedPlay(f"not the fields {', '.join(Play._fields)}")
+    for name, kind in Play.__annotations__.items():
+        wanted = "str" if name == "played_at" else kind
+        if type(document[name]).__name__ != wanted:
+            raise MalformedPlay(f"{name} is no {wanted}: {document[name]!r:.40}")
+    play = Play(**document)
+    moment = _ISO.fullmatch(str(play.played_at))
+    if not moment:
+        raise MalformedPlay(f"played_at is no date: {play.played_at!r:.40}")
+    event, customer, track, _, mobile, zip_code = play
+    line = f'{event},{customer},{track},"{moment[1]} {moment[2]}",{mobile:d},"{zip_code}"'
+    return parse(line.encode("utf-8", "surrogatepass"), latest)

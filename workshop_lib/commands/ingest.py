@@ -1,9 +1,235 @@
-"""Commands of the ingest part."""
+"""Commands of the way in: ``replay``, ``ship`` and ``dlq``."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
+
+from workshop_lib.commands.common import err, out, print_json, progress_bar, stop_on_signal
+
+if TYPE_CHECKING:
+    from workshop_lib.ingest.ship import ShipReport
+
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, and why.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    app.command()(replay)
+    app.command()(ship)
+    dlq.command("show")(dlq_show)
+    dlq.command("replay")(dlq_replay)
+    app.add_typer(dlq, name="dlq")
+
+
+def _quiet_clients() -> None:
+    """The clients' own logs would drown what we say about a server that is away."""
+    import logging
+
+    for name in ("kafka", "elastic_transport", "elasticsearch"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _say(text: str) -> None:
+    err.print(text, style="yellow", highlight=False, soft_wrap=True)
+
+
+def replay(
+    speed: float | None = typer.Option(
+        None,
+        "--speed",
+        help="So many times as fast as recorded; 1 (the default) means random pauses, with"
+        " each play dated as it is written.",
+    ),
+    rate: float | None = typer.Option(None, "--rate", help="So many lines a second."),
+    last: float | None = typer.Option(
+        None, "--last", help="Only the last so many hours of the recording."
+    ),
+    limit: int | None = typer.Option(
+        None, "--limit", help="So many lines at most; the next run goes on after them."
+    ),
+    restart: bool = typer.Option(False, "--restart", help="Begin anew, not where it stopped."),
+    seed: int = typer.Option(7, "--seed", help="Of the random pauses."),
+) -> None:
+    """Let the recorded plays happen again: append them to the live log, dated today.
+
+    Stopped by Ctrl-C or a crash, the next run goes on where it stopped. Every date is moved
+    by the same time, none into the future.
+
+    Example: workshop replay --speed 2000 --last 24
+    """
+    from workshop_lib.ingest.replay import read_state
+    from workshop_lib.ingest.replay import replay as run
+    from workshop_lib.settings import Settings
+
+    settings = Settings()
+    before = None if restart else read_state(settings)
+    with stop_on_signal() as stop, progress_bar() as bar:
+        task = bar.add_task("Reading the recording", total=None)
+        begin: list[tuple[float, int]] = []
+
+        def show(done: int, total: int) -> None:
+            now = time.monotonic()
+            if not begin:
+                begin.append((now, done))
+            since, first = begin[0]
+            per_second = (done - first) / (now - since) if now > since else 0
+            bar.update(
+                task,
+                completed=done,
+                total=total,
+                description=f"Replaying, {per_second:,.0f} lines/s",
+            )
+
+        state = run(
+            settings,
+            speed=speed,
+            rate=rate,
+            last_hours=last,
+            limit=limit,
+            restart=restart,
+            seed=seed,
+            stop=stop,
+            on_progress=show,
+        )
+    lines = state.next_line - state.first_line
+    if before and before.done and not restart:
+        out.print(
+            f"All {lines:,} lines were replayed before. `workshop replay --restart` begins anew;"
+            " `workshop reset` clears what they became.",
+            soft_wrap=True,
+        )
+        return
+    total = state.last_line - state.first_line
+    out.print(f"{lines:,} of {total:,} lines are in {settings.live_log}.", soft_wrap=True)
+    if not state.done:
+        out.print("`workshop replay` goes on from here.")
+
+
+def ship(
+    to: str = typer.Option(..., "--to", help="elasticsearch (Stage 1) or kafka (Stage 2)."),
+    once: bool = typer.Option(False, "--once", help="Stop at the end of the log."),
+    as_json: bool = typer.Option(False, "--json", help="Print the counts of this run as JSON."),
+) -> None:
+    """Follow the live log and deliver every line of it, until Ctrl-C.
+
+    It remembers its place; while the server is away it waits. Lines that are no plays go to
+    the dead letters (see `workshop dlq show`).
+
+    Example: workshop ship --to kafka
+    """
+    from dataclasses import asdict
+
+    from workshop_lib.ingest.ship import ship as run
+    from workshop_lib.settings import Settings
+
+    _quiet_clients()
+    settings = Settings()
+    with stop_on_signal() as stop, err.status("Starting …") as status:
+
+        def show(report: ShipReport, behind: int) -> None:
+            status.update(
+                f"{report.lines:,} lines to {to}, {report.rejected:,} rejected,"
+                f" {behind:,} bytes to go"
+            )
+
+        begin = time.monotonic()
+        report = run(settings, to, once=once, stop=stop, on_progress=show, say=_say)
+        seconds = time.monotonic() - begin
+    if as_json:
+        print_json({**asdict(report), "position": report.position._asdict(), "seconds": seconds})
+        return
+    out.print(
+        f"{report.lines:,} lines to {to}: {report.accepted:,} accepted, {report.rejected:,}"
+        f" rejected, {report.lines / seconds:,.0f} lines/s.",
+        highlight=False,
+    )
+    for reason, number in sorted(report.reasons.items(), key=lambda item: -item[1]):
+        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)
+
+
+def dlq_show(
+    limit: int = typer.Option(20, "--limit", help="The latest so many; 0 for all."),
+    everything: bool = typer.Option(False, "--all", help="Also those that were replayed."),
+    as_json: bool = typer.Option(False, "--json", help="All that wait, as JSON; no limit of 20."),
+) -> None:
+    """Show dead letters, of the topic and of Stage 1's file: reason, origin, text.
+
+    Example: workshop dlq show --limit 5
+    """
+    from collections import Counter
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from workshop_lib.ingest.dead_letters import kind
+    from workshop_lib.ingest.redeliver import letters
+    from workshop_lib.settings import Settings
+
+    _quiet_clients()
+    with err.status("Collecting dead letters …"):
+        held = letters(Settings(), _say)
+    shown = [item for item in held if everything or not item.replayed]
+    counts = Counter(kind(item.letter.reason) for item in shown)
+    if as_json:
+        print_json({"counts": counts, "letters": [item.record() for item in shown]})
+        return
+    replayed = sum(item.replayed for item in held)
+    out.print(f"{len(held) - replayed:,} dead letters wait, {replayed:,} were replayed.")
+    for reason, number in counts.most_common():
+        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)
+    if not shown:
+        return
+    last = shown[-limit:] if limit else shown
+    table = Table(title=f"The latest {len(last)}", title_justify="left")
+    for column in ("from", "byte", "stage", "reason", "text"):
+        table.add_column(column, overflow="fold")
+    for item in last:
+        letter = item.letter
+        text = letter.text if len(letter.text) <= 200 else letter.text[:200] + " …"
+        cells = (letter.source, str(letter.offset), letter.stage, letter.reason, _visible(text))
+        table.add_row(*map(escape, cells))
+    out.print(table)
+
+
+def _visible(text: str) -> str:
+    """Control characters, which could move the cursor or worse, as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def dlq_replay(
+    edit: Path | None = typer.Option(
+        None, "--edit", help="A file of corrected letters; only these are tried."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
+) -> None:
+    """Try the dead letters again: those that are plays now go on to where they belonged.
+
+    Each goes on once; the others stay. To repair letters: write them to a file, change their
+    "text", take out those that you do not want to send, and replay the file:
+
+    workshop dlq show --json > letters.json
+
+    workshop dlq replay --edit letters.json
+
+    Example: workshop dlq replay
+    """
+    from workshop_lib.ingest.redeliver import corrections, redeliver
+    from workshop_lib.settings import Settings
+
+    _quiet_clients()
+    edited = corrections(edit) if edit else None
+    with err.status("Trying dead letters again …"):
+        outcome = redeliver(Settings(), edited, _say)
+    left = dict(outcome.left.most_common())
+    if as_json:
+        print_json({"replayed": outcome.replayed, "replayed_before": outcome.before, "left": left})
+        return
+    out.print(
+        f"{outcome.replayed:,} went on, {outcome.before:,} had before, {sum(left.values()):,} stay."
+    )
+    for reason, number in left.items():
+        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)

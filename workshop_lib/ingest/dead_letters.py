@@ -8,6 +8,7 @@ which has no Kafka: ``dead-letters/plays-raw.jsonl``, one JSON object a line.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from kafka import TopicPartition
 
 from workshop_lib.connections import consumer
 from workshop_lib.contracts import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
@@ -45,7 +48,8 @@ class Letter:
     @property
     def id(self) -> str:
         """The same for the same letter, however often it was written."""
-        return f"{self.source}:{self.offset}:{self.stage}"
+        digest = hashlib.sha256(self.value).hexdigest()[:8]
+        return f"{self.source}:{self.offset}:{self.stage}:{digest}"
 
     @property
     def text(self) -> str:
@@ -102,21 +106,19 @@ def _number(text: str | None, otherwise: int) -> int:
 
 def in_topic(settings: Settings) -> Iterator[Letter]:
     """Every letter of the topic, oldest first; one that was written twice comes once."""
-    from kafka import TopicPartition
-
-    reader = consumer(settings)
+    reader = consumer(settings, bootstrap_timeout_ms=5000)
     try:
         topic = settings.topic(DEAD_LETTER_TOPIC)
         partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
         reader.assign(partitions)
         ends = reader.end_offsets(partitions) if partitions else {}
         reader.seek_to_beginning(*partitions)
-        seen: set[tuple[str, bytes]] = set()
+        seen: set[str] = set()
         while any(reader.position(p) < ends[p] for p in partitions):
             for messages in reader.poll(timeout_ms=1000).values():
                 for letter in map(from_message, messages):
-                    if (letter.id, letter.value) not in seen:
-                        seen.add((letter.id, letter.value))
+                    if letter.id not in seen:
+                        seen.add(letter.id)
                         yield letter
     finally:
         reader.close()
@@ -166,16 +168,18 @@ def _record(letter: Letter) -> dict[str, Any]:
 
 
 def in_file(settings: Settings) -> Iterator[Letter]:
-    """Every letter of the file, oldest first; a record that is just being written is left."""
+    """Every letter of the file, oldest first; one that was written twice comes once, and one
+    that is just being written is left."""
     if not path(settings).exists():
         return
+    seen: set[str] = set()
     with path(settings).open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 return
             record = json.loads(line)
             topic, _, partition = record["source"].rpartition(":")
-            yield Letter(
+            letter = Letter(
                 topic=topic,
                 partition=int(partition),
                 offset=record["offset"],
@@ -184,3 +188,6 @@ def in_file(settings: Settings) -> Iterator[Letter]:
                 reason=record["reason"],
                 value=base64.b64decode(record["base64"]),
             )
+            if letter.id not in seen:
+                seen.add(letter.id)
+                yield letter
