@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +51,14 @@ def stack(running_stack: Settings, settings: Settings) -> Settings:
             for name in ("kafka_bootstrap", "elasticsearch_url", "redis_url")
         }
     )
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The one Spark session of this test run, as ``workshop stream`` makes it."""
+    from workshop_lib.stream.session import spark_session
+
+    home = tmp_path_factory.mktemp("spark")
+    session = spark_session(Settings(home=home, spark_master="local[2]", shuffle_partitions=2))
+    yield session
+    session.stop()

@@ -9,7 +9,6 @@ watermark and the dropped rows, can miss the one batch during which a crash came
 from __future__ import annotations
 
 import json
-import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from kafka import TopicPartition
 
 from workshop_lib.connections import consumer
 from workshop_lib.contracts import PLAYS_TOPIC
+from workshop_lib.ingest.state_file import load, save
 from workshop_lib.settings import Settings
 from workshop_lib.stream.queries import QUERIES
 from workshop_lib.stream.sinks import Tally
@@ -35,11 +35,7 @@ def progress(settings: Settings, query: str) -> dict[str, Any] | None:
     at, failed (None or why), and totals since the checkpoint began: input_rows, written,
     dead_lettered, dropped_by_watermark.
     """
-    try:
-        found: dict[str, Any] = json.loads(_path(settings, query).read_text())
-    except FileNotFoundError:
-        return None
-    return found
+    return load(_path(settings, query))
 
 
 def caught_up(settings: Settings) -> bool:
@@ -88,7 +84,7 @@ def record_batch(settings: Settings, query: str, batch: int, tally: Tally) -> No
             "dead_lettered": before["dead_lettered"] + tally.dead_lettered,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        _write(settings, query, known)
+        save(_path(settings, query), known)
 
 
 def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> None:
@@ -98,7 +94,7 @@ def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> 
         dropped = sum(state["numRowsDroppedByWatermark"] for state in report["stateOperators"])
         known["dropped_by_watermark"] += dropped
         known["watermark"] = report.get("eventTime", {}).get("watermark", known["watermark"])
-        _write(settings, query, known)
+        save(_path(settings, query), known)
 
 
 def record_failure(settings: Settings, query: str, why: str | None) -> None:
@@ -107,7 +103,7 @@ def record_failure(settings: Settings, query: str, why: str | None) -> None:
         known = progress(settings, query)
         if known is None and why is None:
             return
-        _write(settings, query, (known or _nothing(settings, query)) | {"failed": why})
+        save(_path(settings, query), (known or _nothing(settings, query)) | {"failed": why})
 
 
 def _nothing(settings: Settings, query: str) -> dict[str, Any]:
@@ -133,11 +129,3 @@ def _batch_offsets(settings: Settings, query: str, batch: int) -> dict[str, int]
 
 def _path(settings: Settings, query: str) -> Path:
     return settings.home / "stream" / f"{query}.json"
-
-
-def _write(settings: Settings, query: str, known: dict[str, Any]) -> None:
-    path = _path(settings, query)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(known, indent=1) + "\n")
-    os.replace(new, path)

@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
 CUSTOMERS = (
@@ -39,14 +38,8 @@ def load(spark: SparkSession, settings: Settings) -> Reference:
     from workshop_lib.world.places import zip_places
     from workshop_lib.world.read import load_customers, load_tracks
 
-    try:
-        customers, tracks = load_customers(settings.world), load_tracks(settings.world)
-    except FileNotFoundError as error:
-        raise WorkshopError(
-            f"No customers or tracks: {error.filename} is missing.",
-            "Make a world with `workshop data generate`, or bring one: `workshop data import DIR`.",
-        ) from None
-    return to_spark(spark, customers, tracks, zip_places())
+    world = settings.world
+    return to_spark(spark, load_customers(world), load_tracks(world), zip_places())
 
 
 def _table(spark: SparkSession, frame: pd.DataFrame, schema: str) -> DataFrame:

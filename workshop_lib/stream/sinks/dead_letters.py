@@ -6,38 +6,18 @@ offset in the headers tell that they are the same.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kafka.errors import KafkaError
 
 from workshop_lib import connections
-from workshop_lib.contracts import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
+from workshop_lib.contracts import DEAD_LETTER_TOPIC
 from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest.dead_letters import Letter, headers
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
+from workshop_lib.stream.source import ORIGIN
 
 
-class DeadLetter(NamedTuple):
-    """A record as it was, where it was, and why it could not be processed."""
-
-    key: bytes | None
-    value: bytes | None
-    topic: str
-    partition: int
-    offset: int
-    error: str
-    reason: str
-
-    def headers(self, stage: str) -> list[tuple[str, bytes]]:
-        """The six headers of ``contracts.DEAD_LETTER_HEADERS``."""
-        values = (self.topic, self.partition, self.offset, stage, self.error, self.reason)
-        return [
-            (DEAD_LETTER_HEADER + name, str(value).encode())
-            for name, value in zip(DEAD_LETTER_HEADERS, values, strict=True)
-        ]
-
-
-def send(settings: Settings, stage: str, letters: list[DeadLetter]) -> None:
+def send(settings: Settings, letters: list[Letter]) -> None:
     """Send ``letters`` and wait until Kafka has them all; ``WorkshopError`` if it has not."""
     if not letters:
         return
@@ -46,7 +26,7 @@ def send(settings: Settings, stage: str, letters: list[DeadLetter]) -> None:
         producer = connections.producer(settings)
         try:
             sent = [
-                producer.send(topic, letter.value, letter.key, headers=letter.headers(stage))
+                producer.send(topic, letter.value, letter.key, headers=headers(letter))
                 for letter in letters
             ]
             for each in sent:
@@ -63,7 +43,18 @@ def dead_letters(settings: Settings, stage: str) -> Writer:
     """A writer of rows with the origin of a record and ``reason``."""
 
     def write(rows: Rows) -> Tally:
-        send(settings, stage, [DeadLetter(error="MalformedPlay", **row) for row in rows])
+        send(
+            settings,
+            [
+                Letter(
+                    **{name: row[name] for name in ORIGIN},
+                    stage=stage,
+                    error="MalformedPlay",
+                    reason=row["reason"],
+                )
+                for row in rows
+            ],
+        )
         return Tally(0, len(rows))
 
     return write

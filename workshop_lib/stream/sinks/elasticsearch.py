@@ -10,10 +10,12 @@ from pyspark.sql import functions as F
 
 from workshop_lib import connections
 from workshop_lib.contracts import INDICES
+from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
-from workshop_lib.stream.sinks.dead_letters import DeadLetter, send
+from workshop_lib.stream.sinks.dead_letters import send
 from workshop_lib.stream.sinks.patience import patiently
+from workshop_lib.stream.source import ORIGIN
 
 STAGE = "elasticsearch"
 UNREACHABLE = (
@@ -54,22 +56,18 @@ def indexer(settings: Settings, index: str) -> Writer:
             )
         finally:
             client.close()
-        send(settings, STAGE, [_letter(by_id[r.id], name, r.reason) for r in refused])
+        send(settings, [_letter(by_id[r.id], name, r.reason) for r in refused])
         return Tally(len(rows) - len(refused), len(refused))
 
     return write
 
 
-def _letter(row: dict[str, Any], index: str, reason: str) -> DeadLetter:
+def _letter(row: dict[str, Any], index: str, reason: str) -> Letter:
     kind, _, message = reason.partition(": ")
-    if "offset" in row:
-        origin = {name: row[name] for name in ("key", "value", "topic", "partition", "offset")}
-    else:
-        origin = {
-            "key": row["id"].encode(),
-            "value": row["document"].encode(),
-            "topic": index,
-            "partition": 0,
-            "offset": -1,
-        }
-    return DeadLetter(**origin, error=kind, reason=message or reason)
+    document = {"key": row["id"].encode(), "value": row["document"].encode()}
+    origin = (
+        {name: row[name] for name in ORIGIN}
+        if "offset" in row
+        else {**document, "topic": index, "partition": 0, "offset": -1}
+    )
+    return Letter(**origin, stage=STAGE, error=kind, reason=message or reason)
