@@ -1,0 +1,168 @@
+"""Planted interests: plays whose verdict under the 3-in-30-minutes rule is known.
+
+In: people, and the world's end. Out: ``Burst``s, near misses among them, spread over every
+day of the world, twice as many on the last. Serves ``generate``, and through the ledger the
+score of Stage 2.
+
+The rule: a play is a hit if and only if it and the play before the previous one, of the
+same track by the same customer, are at most 30 minutes apart (event time, each event once).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from workshop_lib.contracts import INTEREST_MINUTES
+from workshop_lib.world.people import People
+from workshop_lib.world.plays import DAY, HOUR, MINUTE, SECOND, Plays
+from workshop_lib.world.randomness import Ints, rng
+
+LIMIT: Final = INTEREST_MINUTES * MINUTE
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``offsets`` of the plays from the first, ms; ``hits``, ``late`` (with the delay of their
+    arrival, ms) and ``twice`` (its line comes again) are indices into them."""
+
+    why: str
+    offsets: tuple[int, ...]
+    hits: tuple[int, ...] = ()
+    late: tuple[tuple[int, int], ...] = ()
+    twice: tuple[int, ...] = ()
+    at: str = "anywhere"  # or on the hour, or at midnight: that moment is inside the burst
+
+
+KINDS: Final = (
+    Kind("three plays, first to third exactly 30 min", (0, 14 * MINUTE, LIMIT), (2,)),
+    Kind("30 min and 1 ms: no interest", (0, 14 * MINUTE, LIMIT + 1)),
+    Kind("30 min and 1 s: no interest", (0, 14 * MINUTE, LIMIT + SECOND)),
+    Kind("two plays, one line of them twice: no interest", (0, 12 * MINUTE), twice=(1,)),
+    Kind(
+        "the third play arrives 6 min late",
+        (0, 9 * MINUTE, 20 * MINUTE),
+        (2,),
+        late=((2, 6 * MINUTE),),
+    ),
+    Kind(
+        "the second play arrives after the third",
+        (0, 10 * MINUTE, 13 * MINUTE),
+        (2,),
+        late=((1, 8 * MINUTE),),
+    ),
+    Kind("three plays across the hour", (0, 8 * MINUTE, 20 * MINUTE), (2,), at="hour"),
+    Kind("three plays across midnight", (0, 8 * MINUTE, 20 * MINUTE), (2,), at="midnight"),
+    Kind("five plays in 20 min", tuple(n * 5 * MINUTE for n in range(5)), (2, 3, 4)),
+    Kind(
+        "four plays in an hour, no three of them in 30 min: no interest",
+        (0, 29 * MINUTE, 31 * MINUTE, 60 * MINUTE),
+    ),
+)
+#: No natural play of the same customer and track within so much of a burst.
+CLEAR: Final = 2 * HOUR
+#: Every so many bursts one is customer 0's, so that there is somebody to follow.
+CUSTOMER_0_EVERY: Final = 5
+#: The first hour of a day's bursts stays free, and so does the end of the world.
+_FIRST, _LAST = 23 * HOUR, int(1.7 * HOUR)
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """``plays`` of all bursts, and for each of them its burst, its position in it, and the
+    delays (ms) of its arrival and of its line's second arrival, 0 for none."""
+
+    kinds: tuple[Kind, ...]  # one entry per burst
+    plays: Plays
+    burst: Ints
+    position: Ints
+    delay: Ints
+    twice: Ints
+
+
+def plant(people: People, tracks: int, seed: int, days: int, until: datetime) -> Bursts:
+    """One of each kind on every day of the world but its first, two of each on the last.
+
+    Customer and track of a burst meet in no other burst of the same day.
+    """
+    draw = rng(seed, "bursts")
+    end = int(until.timestamp()) * SECOND
+    rounds = [(day, KINDS) for day in range(days - 2, 0, -1)] + [(0, KINDS + KINDS)]
+    planned = [slot for day, kinds in rounds for slot in _one_day(draw, end - day * DAY, kinds)]
+    kinds = tuple(kind for kind, _ in planned)
+
+    open_ids = np.flatnonzero((people.status == 1) & (np.arange(len(people)) > 0))
+    customer = draw.permutation(open_ids)[np.arange(len(planned)) % len(open_ids)]
+    customer[::CUSTOMER_0_EVERY] = 0
+    track = draw.permutation(tracks)[np.arange(len(planned)) % tracks]
+
+    burst = np.repeat(np.arange(len(planned)), [len(kind.offsets) for kind in kinds])
+    position = np.concatenate([np.arange(len(kind.offsets)) for kind in kinds])
+    offset = np.concatenate([kind.offsets for kind in kinds])
+    late = {(b, i): delay for b, kind in enumerate(kinds) for i, delay in kind.late}
+    twice = {(b, i): 2 * MINUTE for b, kind in enumerate(kinds) for i in kind.twice}
+    where = list(zip(burst.tolist(), position.tolist(), strict=True))
+    plays = Plays(
+        played_at=np.array([start for _, start in planned])[burst] + offset,
+        customer=customer[burst],
+        track=track[burst],
+        mobile=(people.mobile > 0.5)[customer][burst],
+        place=customer[burst],
+    )
+    return Bursts(
+        kinds,
+        plays,
+        burst,
+        position,
+        delay=np.array([late.get(at, 0) for at in where], dtype=np.int64),
+        twice=np.array([twice.get(at, 0) for at in where], dtype=np.int64),
+    )
+
+
+def _one_day(
+    draw: np.random.Generator, end: int, kinds: tuple[Kind, ...]
+) -> list[tuple[Kind, int]]:
+    """(kind, start in ms) of the bursts in the 24 hours before ``end``, evenly spread."""
+    order = draw.permutation(len(kinds))
+    step = (_FIRST - _LAST - HOUR) // len(kinds)
+    planned = []
+    for slot, k in enumerate(order):
+        start = end - _FIRST + slot * step + int(draw.integers(0, step // SECOND)) * SECOND
+        start -= start % SECOND
+        if kinds[k].at == "hour":
+            start += HOUR - start % HOUR - 11 * MINUTE
+        elif kinds[k].at == "midnight":
+            # The last one that is not too near the end: at most 25 hours before it. The
+            # second of two is a little earlier, or they would be told apart by nothing.
+            start = (end - 45 * MINUTE) // DAY * DAY - 11 * MINUTE - slot * SECOND
+        planned.append((kinds[k], start))
+    return planned
+
+
+def undisturbed(natural: Plays, bursts: Bursts) -> np.ndarray:
+    """Mask of the ``natural`` plays that leave the bursts alone.
+
+    Gone are those of a burst's customer and track within two hours of it, and all of its
+    customer while it lasts: nobody hears two tracks at once.
+    """
+    keep = np.ones(len(natural), dtype=bool)
+    customers = int(max(natural.customer.max(), bursts.plays.customer.max())) + 1
+    involved = np.zeros(customers, dtype=bool)
+    involved[bursts.plays.customer] = True
+    # Few plays are of customers with a burst; only those are looked at, customer by customer.
+    maybe = np.flatnonzero(involved[natural.customer])
+    maybe = maybe[np.argsort(natural.customer[maybe], kind="stable")]
+    owner = natural.customer[maybe]
+    starts = np.flatnonzero(np.diff(bursts.burst, prepend=-1))
+    for first, after in zip(starts, np.append(starts[1:], len(bursts.burst)), strict=True):
+        customer = bursts.plays.customer[first]
+        own = maybe[slice(*np.searchsorted(owner, (customer, customer + 1)))]
+        begin, end = bursts.plays.played_at[[first, after - 1]]
+        when, track = natural.played_at[own], bursts.plays.track[first]
+        near = (when > begin - CLEAR) & (when < end + CLEAR) & (natural.track[own] == track)
+        during = (when > begin - 5 * MINUTE) & (when < end + 5 * MINUTE)
+        keep[own[near | during]] = False
+    return keep

@@ -1,0 +1,136 @@
+"""Who clicks the offer, and why: the truth that Stage 3 has to learn.
+
+In: people and their plays. Out: the rows of ``clicks.csv``, and per customer the chance that
+made them click. Serves ``generate``.
+
+A listener below Gold with an open account takes the one-day Gold upgrade when three habits
+come together: listening in the evening, on a mobile, and to the same tracks again and
+again. The chance is logistic in the sum of the three, steep around a threshold that one of
+them, or two, seldom reach; so a rule on one feature does badly and a logistic regression
+does well. The habits are those that the plays before the clicks show, not those intended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from workshop_lib.contracts import ADS, LEVEL
+from workshop_lib.world.people import People
+from workshop_lib.world.plays import DAY, HOUR, SECOND, Plays
+from workshop_lib.world.randomness import Ints, logistic, rng
+
+OFFER: Final = "ADV_REDUCED_1DAY"
+GOLD: Final = max(LEVEL)
+#: Habit → (middle, spread, weight) in the sum: weight × (value − middle) / spread.
+CAUSES: Final[dict[str, tuple[float, float, float]]] = {
+    "evening": (0.40, 0.25, 1.0),
+    "mobile": (0.60, 0.30, 1.0),
+    "unique_tracks": (0.55, 0.22, -1.0),
+}
+STEEPNESS: Final = 7.0
+TAKERS: Final = 0.14  # of those who could: the threshold lies where about so many are above
+OTHER_AD_SHARE: Final = 0.03
+EVENING: Final = (17, 22)  # first hour, hour after the last
+HISTORY_DAYS: Final = 30  # habits are those of at most so many days before the clicks
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """``table``: the rows of ``clicks.csv``; ``customers``: the truth, a row per customer;
+    ``start`` and ``end`` of the time in which the ads were shown; ``threshold`` of the sum."""
+
+    table: pd.DataFrame
+    customers: pd.DataFrame
+    start: datetime
+    end: datetime
+    threshold: float
+
+
+def window(days: int, until: datetime) -> tuple[datetime, datetime]:
+    """When ads were shown: before the last 26 hours, after enough plays to learn from."""
+    if days >= 8:
+        return until - timedelta(days=5), until - timedelta(days=2)
+    return until - timedelta(hours=40), until - timedelta(hours=28)
+
+
+def habits(plays: Plays, customers: int, before: int) -> pd.DataFrame:
+    """evening, mobile (shares of plays), unique_tracks (different per play) and plays.
+
+    One row per customer; of the ``HISTORY_DAYS`` before ``before`` (ms since 1970).
+    """
+    told = (
+        (plays.played_at < before)
+        & (plays.played_at >= before - HISTORY_DAYS * DAY)
+        & (plays.customer < customers)
+    )
+    who, when = plays.customer[told], plays.played_at[told]
+    hour = when // HOUR % 24
+    evening = (hour >= EVENING[0]) & (hour < EVENING[1])
+    pairs = np.sort((who << 32) + plays.track[told])
+    different = pairs[np.diff(pairs, prepend=-1) != 0] >> 32
+    number = np.bincount(who, minlength=customers)
+    sums = {
+        "evening": np.bincount(who, weights=evening, minlength=customers),
+        "mobile": np.bincount(who, weights=plays.mobile[told], minlength=customers),
+        "unique_tracks": np.bincount(different, minlength=customers),
+    }
+    shares = {name: total / np.maximum(number, 1) for name, total in sums.items()}
+    return pd.DataFrame({**shares, "plays": number})
+
+
+def click(people: People, plays: Plays, seed: int, days: int, until: datetime) -> Clicks:
+    """Let the people of ``plays`` (each play once, broken ones left out) see the ads."""
+    draw = rng(seed, "clicks")
+    start, end = window(days, until)
+    size = len(people)
+    seen = habits(plays, size, int(start.timestamp()) * SECOND)
+    total = np.zeros(size)
+    for name, (middle, spread, weight) in CAUSES.items():
+        total += weight * (seen[name].to_numpy(dtype=float) - middle) / spread
+    could = (people.level < GOLD) & (people.status == 1) & (seen["plays"].to_numpy() > 0)
+    threshold = float(np.quantile(total[could], 1 - TAKERS)) if could.any() else 0.0
+    p_take = np.where(could, logistic(STEEPNESS * (total - threshold)), 0.0)
+    would_take = draw.random(size) < p_take
+
+    others = [ad for ad in ADS if ad != OFFER]
+    who = [np.flatnonzero(would_take)]
+    who += [np.flatnonzero(draw.random(size) < OTHER_AD_SHARE) for _ in others]
+    ad = np.repeat([OFFER, *others], [len(ids) for ids in who])
+    table = _table(draw, np.concatenate(who), ad, start, end)
+    customers = pd.DataFrame(
+        {
+            "customer_id": np.arange(size),
+            "p_take": p_take,
+            "would_take": would_take,
+            "clicked": would_take,  # everybody who could was shown the ad
+            **{f"habit_{name}": seen[name] for name in (*CAUSES, "plays")},
+            "taste_evening": people.evening,
+            "taste_mobile": people.mobile,
+            "taste_repeats": people.repeats,
+            "activity": people.activity,
+        }
+    )
+    return Clicks(table, customers, start, end, threshold)
+
+
+def _table(
+    draw: np.random.Generator, who: Ints, ad: np.ndarray, start: datetime, end: datetime
+) -> pd.DataFrame:
+    """The rows of ``clicks.csv`` in order of time."""
+    length = int((end - start).total_seconds())
+    second = int(start.timestamp()) + draw.integers(0, length, len(who))
+    order = np.argsort(second, kind="stable")
+    when = pd.to_datetime(second[order], unit="s").strftime("%Y-%m-%d %H:%M:%S")
+    return pd.DataFrame(
+        {
+            "EventID": np.arange(len(who)),
+            "CustID": who[order],
+            "AdClicked": ad[order],
+            "Localtime": when,
+        }
+    )

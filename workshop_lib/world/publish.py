@@ -1,0 +1,44 @@
+"""Put a finished world where it belongs: all of it, or nothing.
+
+In: a folder in which the files were made. Out: the same files in the world's folder. Serves
+``generate`` and ``import_``: whatever goes wrong before, an earlier world is untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: All files that a world can have; one that the new world lacks is the old one's, and goes.
+FILES = (
+    "cust.csv",
+    "music.csv",
+    "clicks.csv",
+    "tracks.csv",
+    "rejected.jsonl",
+    "ledger_customers.parquet",
+    "ledger.parquet",
+    "ledger.json",
+    "made-by-demo",  # a mark; the new world is not the one that it was put on
+)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder to make the files in; moved to ``folder`` if the block ends well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield making
+        folder.mkdir(exist_ok=True)
+        for name in FILES:
+            if (making / name).exists():
+                os.replace(making / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
