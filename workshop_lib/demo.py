@@ -32,7 +32,7 @@ from workshop_lib.verify.score import stages
 from workshop_lib.world.generate import generate
 
 #: A world of two weeks, of which the demo replays the last day and two hours.
-WORLD = {"seed": 7, "customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
+WORLD: dict[str, Any] = {"seed": 7, "customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
 REPLAYED_HOURS = 26
 REPLAY_SECONDS = 40
 #: The replay and all that follows it must have come to rest by then.
@@ -141,6 +141,8 @@ def _at_rest(settings: Settings, report: Report) -> bool:
     replayed = read_state(settings)
     if replayed is None:
         return False
+    # Asked first, so that at the end the bars below are full.
+    streamed = caught_up(settings)
     total = replayed.last_line - replayed.first_line
     lines = replayed.next_line - replayed.first_line
     report("replay → log", lines, total)
@@ -154,7 +156,7 @@ def _at_rest(settings: Settings, report: Report) -> bool:
         done = (progress(settings, query) or {}).get("input_rows", 0)
         report(f"stream: {query}", done, total - (state.rejected if state else 0))
     arrived = all(count == total for count in shipped.values())
-    return replayed.done and arrived and caught_up(settings)
+    return replayed.done and arrived and streamed
 
 
 def _all_well(settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -97,7 +97,7 @@ def test_one_listener_can_be_followed_all_the_way(demo: tuple[Settings, str]) ->
     bursts = json.loads((settings.world / "ledger.json").read_text())["bursts"]
     found = trace(settings, 0)
     assert found["listener"]["known"] and "name" not in found["listener"]
-    hit = {e for b in bursts if b["customer_id"] == 0 for e in b["expected_hits"]}
+    hit = {e for b in bursts if b["customer_id"] == 0 for e in b["hits"]}
     traced = {play.event_id: play for play in found["plays"]}
     assert hit and hit & set(traced)
     for event in hit & set(traced):

@@ -90,6 +90,7 @@ def trace(
 
     Example: workshop trace 0
     """
+    from rich.markup import escape
     from rich.table import Table
 
     from workshop_lib.play_line import when
@@ -104,26 +105,26 @@ def trace(
         return
     who = found["listener"]
     out.print(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in who.items()), highlight=False)
-    table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}")
-    for column in ("played at (UTC)", "event", "track", "log line", "raw", "Kafka"):
-        table.add_column(column)
-    table.add_column("→ Kafka", justify="right")
-    table.add_column("→ Elasticsearch", justify="right")
-    table.add_column("interest")
+    table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}", box=None)
+    for column in ("played at, UTC", "event", "line", "Kafka", "→ Kafka", "→ search", "track"):
+        table.add_column(column, justify="left" if column == "track" else "right", no_wrap=True)
     for play in plays[-last:]:
         delay = play.delays
         table.add_row(
-            when(play.played_at),
+            when(play.played_at)[5:19],
             str(play.event_id),
-            play.title or str(play.track_id),
             _or_dash(play.log_line),
-            "yes" if play.raw else "–",
             " ".join(play.kafka) or "–",
             _duration(delay["play_to_kafka"]),
             _duration(delay["kafka_to_elasticsearch"]),
-            "third" if play.interest else "",
+            ("★ " if play.interest else "") + escape(play.title or str(play.track_id)),
         )
     out.print(table)
+    out.print(
+        "line: of the log; Kafka: partition:offset; ★: third of its track within 30 minutes."
+        " A squeezed replay dates plays long before they reach Kafka.",
+        style="dim",
+    )
     listed = ", ".join(
         f"{item['track_id']} ({when(item['interested_at'])})" for item in found["interests"]
     )

@@ -39,9 +39,9 @@ def documents(settings: Settings, index: str, *fields: str) -> Iterator[dict[str
         after = hits[-1]["sort"]
 
 
-def event_ids(settings: Settings, index: str) -> set[int]:
+def event_ids(settings: Settings, index: str) -> set[int | str]:
     """The event ids of ``index``; each must also be its document's ``_id``."""
-    found = set()
+    found: set[int | str] = set()
     for document in documents(settings, index, "event_id"):
         # With automatic ids a play written twice would be two documents of one event.
         found.add(
@@ -100,7 +100,8 @@ def redis_interests(settings: Settings) -> dict[tuple[int, int], int]:
     prefix = settings.key("interests:")
     found = {}
     for key in client.scan_iter(match=prefix + "*", count=1000):
-        for track, moment in client.zrange(key, 0, -1, withscores=True):
+        listed: Any = client.zrange(key, 0, -1, withscores=True)
+        for track, moment in listed:
             found[int(key.removeprefix(prefix)), int(track)] = int(moment)
     return found
 

@@ -56,14 +56,14 @@ def listener(settings: Settings, customer_id: int) -> dict[str, Any]:
     customers = load_customers(settings.world).set_index("customer_id")
     if customer_id not in customers.index:
         return {"customer_id": customer_id, "known": False}
-    row = customers.loc[customer_id]
+    row = customers.loc[customer_id].to_dict()
     return {
         "customer_id": customer_id,
         "known": True,
-        "gender": GENDER.get(row["gender"], UNKNOWN),
+        "gender": GENDER.get(int(row["gender"]), UNKNOWN),
         "birth_year": None if pd.isna(row["birth_year"]) else int(row["birth_year"]),
-        "level": LEVEL.get(row["level"], UNKNOWN),
-        "campaign": CAMPAIGN.get(row["campaign"], UNKNOWN),
+        "level": LEVEL.get(int(row["level"]), UNKNOWN),
+        "campaign": CAMPAIGN.get(int(row["campaign"]), UNKNOWN),
         "account_open": bool(row["status"]),
         "zip": row["zip"],
     }
@@ -80,7 +80,7 @@ def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
             f"No play of customer {customer_id} anywhere.",
             "`workshop data describe` tells the ids that there are; `workshop replay` makes plays.",
         )
-    interests = redis_client(settings).zrevrange(
+    interests: Any = redis_client(settings).zrevrange(
         settings.key(f"interests:{customer_id}"), 0, -1, withscores=True
     )
     return {
