@@ -97,7 +97,7 @@ def pipeline(feature_names: tuple[str, ...]) -> Pipeline:
 
 def score(model: PipelineModel, rows: DataFrame) -> DataFrame:
     """``rows`` (with the features) and a column score, 0–1."""
-    return model.transform(rows).withColumn("score", vector_to_array("probability")[1])
+    return model.transform(rows).withColumn("score", vector_to_array(F.col("probability"))[1])
 
 
 def train(
