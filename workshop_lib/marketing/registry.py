@@ -1,0 +1,267 @@
+"""Where trained models are kept: every version with its decision, one of them in use.
+
+In: what training made and the gate's decision. Out: ``current``, the model that the stream
+scores with, or nothing. Serves Stage 3.
+
+``HOME/models/<version>/`` holds ``pipeline/`` (a Spark ML PipelineModel),
+``features.parquet`` (customer_id and features of all customers, as of the newest history)
+and ``model.json`` (the rest). A version is written beside its place, synced, and moved
+there in one step; the file ``current`` names the version in use and is replaced in one
+step. So a reader sees the old or the new, never a mixture, and what a crash left
+half-written has no name that is read. Several processes may read while one writes; writers
+take ``lock.only_one(settings, "train")``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import pandas as pd
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.marketing.gate import Decision
+from workshop_lib.settings import Settings
+
+VERSION: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+RECORD: Final = "model.json"
+PIPELINE: Final = "pipeline"
+SNAPSHOT: Final = "features.parquet"
+
+
+class Savable(Protocol):
+    """A fitted pipeline, or anything that can be saved as a folder."""
+
+    def save(self, path: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What training made, before it has a version.
+
+    ``snapshot``: customer_id and the features. ``metrics`` of the test part. ``about``:
+    data window, code, drift, seed: anything that JSON can hold.
+    """
+
+    pipeline: Savable
+    snapshot: pd.DataFrame
+    threshold: float
+    metrics: dict[str, Any]
+    feature_names: tuple[str, ...]
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One kept version; ``threshold`` is the least score (0–1) that gets an offer."""
+
+    version: str
+    folder: Path
+    trained_at: datetime
+    accepted: bool
+    reasons: tuple[str, ...]
+    threshold: float
+    metrics: dict[str, Any]
+    feature_names: tuple[str, ...]
+    about: dict[str, Any]
+    files_sha256: str
+
+    @property
+    def pipeline(self) -> Path:
+        """For ``PipelineModel.load``."""
+        return self.folder / PIPELINE
+
+    @property
+    def snapshot(self) -> Path:
+        """Parquet: customer_id and ``feature_names``, one row per customer."""
+        return self.folder / SNAPSHOT
+
+
+def keep(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
+    """Store the candidate with its decision; it is in use from now on if it was accepted."""
+    if decision.accepted:
+        return accept(settings, candidate, decision)
+    return reject(settings, candidate, decision)
+
+
+def accept(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
+    """Store an accepted candidate and make it the current model."""
+    if not decision.accepted:
+        raise ValueError(f"the gate refused this model: {'; '.join(decision.reasons)}")
+    model = _store(settings, candidate, decision)
+    _point_to(settings, model.version)
+    return model
+
+
+def reject(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
+    """Store a refused candidate with the reasons; the current model stays."""
+    if decision.accepted:
+        raise ValueError("the gate accepted this model")
+    return _store(settings, candidate, decision)
+
+
+def list_models(settings: Settings) -> list[Model]:
+    """Every version that is wholly there, oldest first; half-written ones are none."""
+    if not _root(settings).is_dir():
+        return []
+    folders = sorted(f for f in _root(settings).iterdir() if VERSION.fullmatch(f.name))
+    return [_read(folder) for folder in folders if (folder / RECORD).is_file()]
+
+
+def current_version(settings: Settings) -> str | None:
+    """The version in use: one small read, cheap enough for every batch of a stream."""
+    try:
+        return (_root(settings) / "current").read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def current(settings: Settings) -> Model | None:
+    """The model in use, its files checked; None before the first accepted one: no offers.
+
+    Raises ``WorkshopError`` when its files are not those that were written.
+    """
+    version = current_version(settings)
+    return None if version is None else load(settings, version)
+
+
+def load(settings: Settings, version: str) -> Model:
+    """The kept version of that name, its files checked. ``WorkshopError`` if there is none."""
+    folder = _root(settings) / version
+    if not VERSION.fullmatch(version) or not (folder / RECORD).is_file():
+        raise WorkshopError(
+            f"There is no model {version!r}.", "`workshop models list` shows those that are."
+        )
+    model = _read(folder)
+    if _sha256(folder) != model.files_sha256:
+        raise WorkshopError(
+            f"Model {version} is damaged: its files are not those that were written.",
+            "`workshop models rollback` goes back to an earlier one, `workshop train` makes"
+            " a new one.",
+        )
+    return model
+
+
+def rollback(settings: Settings, version: str | None = None) -> Model:
+    """Use an earlier accepted model again: ``version``, or the last before the current one."""
+    now = current_version(settings)
+    accepted = [m.version for m in list_models(settings) if m.accepted]
+    if version is None:
+        earlier = [v for v in accepted if now is not None and v < now]
+        if not earlier:
+            raise WorkshopError(
+                "There is no earlier accepted model to go back to.",
+                "`workshop models list` shows all.",
+            )
+        version = earlier[-1]
+    model = load(settings, version)
+    if not model.accepted:
+        raise WorkshopError(
+            f"The gate refused model {version}: {'; '.join(model.reasons)}.",
+            "Only an accepted model can be used.",
+        )
+    _point_to(settings, version)
+    return model
+
+
+# Files ----------------------------------------------------------------------------
+
+
+def _root(settings: Settings) -> Path:
+    return settings.home / "models"
+
+
+def _store(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
+    root = _root(settings)
+    root.mkdir(parents=True, exist_ok=True)
+    draft = root / f".draft-{uuid4().hex}"
+    draft.mkdir()
+    try:
+        candidate.pipeline.save(str(draft / PIPELINE))
+        candidate.snapshot.to_parquet(draft / SNAPSHOT, index=False)
+        trained_at = datetime.now(UTC).replace(microsecond=0)
+        record = {
+            "trained_at": trained_at.isoformat(),
+            **asdict(decision),
+            "threshold": candidate.threshold,
+            "metrics": _plain(candidate.metrics),
+            "feature_names": candidate.feature_names,
+            "about": _plain(candidate.about),
+            "files_sha256": _sha256(draft),
+        }
+        text = json.dumps(record, indent=2, allow_nan=False)
+        (draft / RECORD).write_text(text)
+        _sync_all(draft)
+        version = f"{trained_at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        draft.rename(root / version)
+        _sync(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return _read(root / version)
+
+
+def _read(folder: Path) -> Model:
+    record = json.loads((folder / RECORD).read_text())
+    return Model(
+        version=folder.name,
+        folder=folder,
+        trained_at=datetime.fromisoformat(record.pop("trained_at")),
+        reasons=tuple(record.pop("reasons")),
+        feature_names=tuple(record.pop("feature_names")),
+        **record,
+    )
+
+
+def _point_to(settings: Settings, version: str) -> None:
+    draft = _root(settings) / f".current-{uuid4().hex}"
+    draft.write_text(version)
+    _sync(draft)
+    os.replace(draft, _root(settings) / "current")
+    _sync(_root(settings))
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON can hold it: what is not a finite number becomes null."""
+    if isinstance(value, dict):
+        return {str(name): _plain(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return float(value) if abs(value) < float("inf") else None
+    return value
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / RECORD)
+
+
+def _sha256(folder: Path) -> str:
+    """Of the names and contents of all files but the record itself."""
+    digest = hashlib.sha256()
+    for file in _files(folder):
+        digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _sync_all(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
