@@ -142,6 +142,7 @@ def to_json(play: Play) -> bytes:
     return orjson.dumps(to_document(play))
 
 
+_JSON_TYPES = dict(zip(Play._fields, (int, int, int, str, bool, str), strict=True))
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,3})?)Z", re.ASCII)
 
 
@@ -153,10 +154,9 @@ def from_json(value: bytes, latest: int | None = None) -> Play:
         raise MalformedPlay(f"not JSON: {error}") from None
     if not isinstance(document, dict) or set(document) != set(Play._fields):
         raise MalformedPlay(f"not the fields {', '.join(Play._fields)}")
-    for name, kind in Play.__annotations__.items():
-        wanted = "str" if name == "played_at" else kind
-        if type(document[name]).__name__ != wanted:
-            raise MalformedPlay(f"{name} is no {wanted}: {document[name]!r:.40}")
+    for name, kind in _JSON_TYPES.items():
+        if type(document[name]) is not kind:  # not isinstance: true is no number here
+            raise MalformedPlay(f"{name} is no {kind.__name__}: {document[name]!r:.40}")
     play = Play(**document)
     moment = _ISO.fullmatch(str(play.played_at))
     if not moment:

@@ -204,28 +204,35 @@ class Follower:
         return self._following(at, at.generation + 1)
 
     def _following(self, at: Position, generation: int) -> _Log | None:
-        """The file after that of ``at``: the oldest that changed later, the live one last."""
-        rotated = []
-        if at.inode:
-            for path in self._path.parent.glob(self._path.name + ".*"):
-                status = path.stat()
-                if (
-                    status.st_mtime_ns > at.changed_at
-                    and status.st_ino != at.inode
-                    and path.suffix not in COMPRESSED
-                ):
-                    rotated.append((status.st_mtime_ns, path))
-        path = min(rotated)[1] if rotated else self._path
+        """The file after that of ``at``, from its begin."""
         try:
+            path = min(self._rotated_after(at), default=(0, self._path))[1]
             return _Log(path, generation, 0, self._block)
         except FileNotFoundError:
             return None
 
+    def _rotated_after(self, at: Position) -> list[tuple[int, Path]]:
+        """Renamed files that changed after that of ``at``, and when: they come before the
+        live one, the oldest first."""
+        siblings = self._path.parent.glob(self._path.name + ".*") if at.inode else ()
+        try:
+            found = [(p.stat(), p) for p in siblings if p.suffix not in COMPRESSED]
+        except FileNotFoundError:  # renamed while we looked
+            return self._rotated_after(at)
+        return [
+            (status.st_mtime_ns, path)
+            for status, path in found
+            if status.st_mtime_ns > at.changed_at and status.st_ino != at.inode
+        ]
+
     def _writer_moved_on(self, log: _Log) -> bool:
-        """Whether there is something in another file under the log's name: a writer opens
-        that one only when it has finished with the one before."""
+        """Whether there is something in a later file: a writer opens that one only when it
+        has finished with the one before."""
+        at = log.position()
         try:
             live = self._path.stat()
         except FileNotFoundError:
+            return bool(self._rotated_after(at))
+        if live.st_ino == at.inode:
             return False
-        return live.st_size > 0 and live.st_ino != log.position().inode
+        return live.st_size > 0 or bool(self._rotated_after(at))
