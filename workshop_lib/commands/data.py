@@ -1,9 +1,220 @@
-"""Commands of the data part."""
+"""Commands of the recorded world: ``data generate``, ``data import`` and ``data describe``."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import typer
+
+from workshop_lib.commands.common import err, out, print_json
+from workshop_lib.errors import WorkshopError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
+    data = typer.Typer(no_args_is_help=True, help="Make, take in and look at the recorded world.")
+    data.command()(generate)
+    data.command("import")(import_)
+    data.command()(describe)
+    app.add_typer(data, name="data")
+
+
+FOLDER = typer.Option(
+    None, help="Where the world lies. [default: WORKSHOP_DATA or .workshop/world]"
+)
+FORCE = typer.Option(False, "--force", help="Replace the world that is there.")
+AS_JSON = typer.Option(False, "--json", help="Print the result as JSON.")
+
+
+def generate(
+    seed: int = typer.Option(7, help="The same seed makes the same world, byte by byte."),
+    customers: int | None = typer.Option(
+        None, help="Their ids are from 0. [default: 2000; 5000 with --full]"
+    ),
+    tracks: int | None = typer.Option(
+        None, help="Their ids are from 0. [default: 500; 1750 with --full]"
+    ),
+    plays: int | None = typer.Option(
+        None, help="Lines of tracks.csv, broken ones too. [default: 200000; 1000000 with --full]"
+    ),
+    days: int | None = typer.Option(
+        None, help="How long the record is. [default: 14; 30 with --full]"
+    ),
+    until: str = typer.Option(
+        "2026-01-05T00:00:00", help="The end of the world, UTC, or now (to the minute)."
+    ),
+    full: bool = typer.Option(False, "--full", help="The size of the original demo's files."),
+    folder: Path | None = FOLDER,
+    force: bool = FORCE,
+    as_json: bool = AS_JSON,
+) -> None:
+    """Make a world: customers, tracks, plays, ad clicks, and the ledger of what is true.
+
+    Example: workshop data generate --seed 7 --until now
+    """
+    from workshop_lib.world import generate as world
+
+    asked = {"customers": customers, "tracks": tracks, "plays": plays, "days": days}
+    sizes = (world.FULL if full else world.DEMO) | {k: v for k, v in asked.items() if v is not None}
+    folder = _free(folder, force)
+    with err.status("Making the world …") as status:
+        summary = world.generate(
+            folder,
+            seed=seed,
+            until=parse_until(until),
+            report=lambda step: status.update(f"Making the world: {step} …"),
+            **sizes,
+        )
+    if as_json:
+        print_json(summary)
+        return
+    kinds = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in summary["kinds"].items())
+    out.print(f"{summary['lines']:,} lines in {folder}: {kinds}.", highlight=False, soft_wrap=True)
+    out.print(
+        f"{len(summary['bursts'])} planted bursts, {summary['interests']['hits']:,} interests in"
+        f" all, {summary['clicks']['takers']:,} takers of the offer."
+        " Look: workshop data describe",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def parse_until(text: str) -> datetime:
+    """``now``, to the minute, or an ISO date and time, UTC unless it says otherwise."""
+    if text == "now":
+        return datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no date and time such as 2026-01-05T00:00:00", param_hint="--until"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def import_(
+    source: Path = typer.Argument(help="Folder with tracks.csv, cust.csv, music.csv, clicks.csv."),
+    folder: Path | None = FOLDER,
+    force: bool = FORCE,
+    as_json: bool = AS_JSON,
+) -> None:
+    """Take in the original demo's own files; tell what was accepted and what was not, and why.
+
+    Refused lines go to rejected.jsonl beside the world. Example: workshop data import ~/music
+    """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    from workshop_lib.world.import_ import import_ as take
+
+    folder = _free(folder, force)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=err) as bar:
+        tasks: dict[str, Any] = {}
+
+        def progress(name: str, done: int, size: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=size)
+            bar.update(tasks[name], completed=done)
+
+        report = take(source, folder, progress=progress)
+    if as_json:
+        print_json(report)
+        return
+    _print_report(report, folder)
+
+
+def _print_report(report: dict[str, Any], folder: Path) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for name in ("file", "lines", "accepted", "rejected", "header", "blank", "mended"):
+        table.add_column(name, justify="left" if name == "file" else "right")
+    for name, account in report["files"].items():
+        table.add_row(name, *(f"{account[column.header]:,}" for column in table.columns[1:]))
+    out.print(table)
+    for name, account in report["files"].items():
+        for reason, number in account["reasons"].items():
+            out.print(f"  {name}: {number:,} × {escape(reason)}", highlight=False)
+    rejected = sum(account["rejected"] for account in report["files"].values())
+    where = f" Refused lines: {folder / 'rejected.jsonl'}." if rejected else ""
+    sorted_ = (
+        f", {report['out_of_order']:,} of them sorted into their time"
+        if report["out_of_order"]
+        else ""
+    )
+    out.print(
+        f"{report['distinct_plays']:,} plays from {report['first']} to {report['last']}{sorted_}"
+        f"; {report['kinds']['duplicate']:,} repeated lines.{where}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:
+    """Tell what is in the recorded world.
+
+    Example: workshop data describe --folder data/sample
+    """
+    from workshop_lib.world.describe import describe as summarise
+
+    with err.status("Counting …"):
+        found = summarise(_folder(folder))
+    if as_json:
+        print_json(found)
+    else:
+        _print_description(found)
+
+
+def _print_description(found: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    people, tracks = found["customers"], found["tracks"]
+    out.print(
+        f"[b]{found['plays']:,} plays[/b] from {found['first']} to {found['last']} (UTC), in"
+        f" {found['lines']:,} lines\n"
+        f"[b]{people['number']:,} customers[/b], {people['who played']:,} ids that played,"
+        f" {people['closed']:,} closed accounts\n"
+        f"[b]{tracks['number']:,} tracks[/b] by {tracks['artists']:,} artists\n"
+        f"[b]{found['interests']['hits']:,} interests[/b] (third play of a track within 30 min)",
+        highlight=False,
+    )
+    for name, counts in found["totals"].items():
+        out.print(_bars(f"plays by {name.replace('_', ' ')}", counts))
+    for title, counts in (
+        ("customers by level", people["level"]),
+        ("lines by kind", found["kinds"]),
+        ("malformed lines by reason", found["malformed"]),
+        ("planted bursts", found["interests"]["bursts"]),
+        ("ad clicks", found["clicks"]),
+    ):
+        if counts:
+            out.print(_bars(escape(title), counts))
+
+
+def _bars(title: str, counts: dict[str, int]) -> Any:
+    """A table with a bar per row, the longest for the most."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    most = max(counts.values(), default=1) or 1
+    for label, number in counts.items():
+        table.add_row(escape(label), f"{number:>9,}", "█" * round(30 * number / most))
+    return table
+
+
+def _folder(folder: Path | None) -> Path:
+    from workshop_lib.settings import Settings
+
+    return folder or Settings().world
+
+
+def _free(folder: Path | None, force: bool) -> Path:
+    """The folder to write to. An earlier world is only replaced when told to."""
+    folder = _folder(folder)
+    if (folder / "tracks.csv").exists() and not force:
+        raise WorkshopError(f"There is a world in {folder} already.", "Add --force to replace it.")
+    return folder
