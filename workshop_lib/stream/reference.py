@@ -33,13 +33,15 @@ def to_spark(
     return Reference(*(_table(spark, frame, schema) for frame, schema in tables))
 
 
-def load(spark: SparkSession, settings: Settings) -> Reference:
-    """The tables of ``settings.world``. Raises ``WorkshopError`` when there is no world."""
+def load(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Customers, tracks and places of ``settings.world``, for ``to_spark``.
+
+    Raises ``WorkshopError`` when there is no world.
+    """
     from workshop_lib.world.places import zip_places
     from workshop_lib.world.read import load_customers, load_tracks
 
-    world = settings.world
-    return to_spark(spark, load_customers(world), load_tracks(world), zip_places())
+    return load_customers(settings.world), load_tracks(settings.world), zip_places()
 
 
 def _table(spark: SparkSession, frame: pd.DataFrame, schema: str) -> DataFrame:

@@ -31,7 +31,7 @@ from workshop_lib.stream.progress import (
     record_failure,
 )
 from workshop_lib.stream.queries import QUERIES, STATELESS
-from workshop_lib.stream.reference import Reference, load
+from workshop_lib.stream.reference import Reference, load, to_spark
 from workshop_lib.stream.session import spark_session
 from workshop_lib.stream.sinks import total
 from workshop_lib.stream.source import records
@@ -107,8 +107,9 @@ def run(
     stop = stop or threading.Event()
     with only_one(settings, "stream"):
         prepare(settings)
+        tables = load(settings)
         spark = spark_session(settings)
-        reference = load(spark, settings)
+        reference = to_spark(spark, *tables)
         running = [start(spark, settings, name, reference, available_now) for name in names]
         try:
             while not stop.is_set() and any(each.query.isActive for each in running):
@@ -203,5 +204,6 @@ def _speed(report: dict[str, Any]) -> dict[str, Any]:
 
 def _records(offset: Any) -> int:
     """The sum of a Kafka offset ``{topic: {partition: n}}``, which may come as JSON text."""
-    by_topic = json.loads(offset) if isinstance(offset, str) else offset or {}
-    return sum(sum(by_partition.values()) for by_partition in by_topic.values())
+    by_topic = json.loads(offset) if isinstance(offset, str) else offset
+    # null in the first batch after a restart: Spark did not ask Kafka for it
+    return sum(sum(by_partition.values()) for by_partition in (by_topic or {}).values())

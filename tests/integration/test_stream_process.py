@@ -1,0 +1,118 @@
+"""`workshop stream` as a process: killed in the middle of a batch, stopped in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from stream_world import (
+    counted,
+    documents,
+    environment,
+    hits,
+    minutes,
+    random_plays,
+    send,
+    write_world,
+)
+
+from workshop_lib import connections
+from workshop_lib.settings import Settings
+from workshop_lib.stream.progress import caught_up, checkpoint, progress
+from workshop_lib.stream.queries import QUERIES
+from workshop_lib.wait import wait_until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+
+@contextmanager
+def streaming(settings: Settings, *arguments: str, **variables: str) -> Iterator[subprocess.Popen]:
+    """A `workshop stream` process in a session of its own; ended, if need be, at the end."""
+    log = settings.home / "stream.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workshop_lib.cli", "stream", *arguments],
+            env=os.environ | environment(settings) | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield process
+        assert process.returncode is not None, "the test is to end it"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def batches(settings: Settings, query: str, log: str) -> set[int]:
+    """Numbers of the batches that were begun (``offsets``) or committed (``commits``)."""
+    return {int(p.name) for p in (checkpoint(settings, query) / log).glob("[0-9]*")}
+
+
+def in_a_batch(settings: Settings, query: str) -> bool:
+    begun, done = (batches(settings, query, log) for log in ("offsets", "commits"))
+    return bool(done) and bool(begun - done)
+
+
+def well(settings: Settings, process: subprocess.Popen) -> bool:
+    assert process.poll() is None, (settings.home / "stream.log").read_text()
+    return True
+
+
+def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Settings) -> None:
+    write_world(stack)
+    connections.create_topics(stack)
+    plays = random_plays(21, 2400, 60)
+    parts = [plays[:800], plays[800:1600], plays[1600:]]
+    send(stack, parts[0])
+    with streaming(stack, WORKSHOP_TRIGGER_SECONDS="0", WORKSHOP_BATCH_RECORDS="200") as process:
+        wait_until(lambda: well(stack, process) and caught_up(stack), 120, "the first part")
+        send(stack, [*parts[1], *parts[0][::7]])  # with duplicates from before the crash
+        wait_until(
+            lambda: well(stack, process) and in_a_batch(stack, "interests"),
+            60,
+            "a batch of interests to be under way",
+            every=0.005,
+        )
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    unfinished = [q for q in QUERIES if batches(stack, q, "offsets") - batches(stack, q, "commits")]
+    assert unfinished, "the kill came between two batches"
+    send(stack, [*parts[2], *parts[1][::5], *parts[0][::11]])
+    with streaming(stack) as process:
+        wait_until(lambda: well(stack, process) and caught_up(stack), 120, "all parts")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    for query in QUERIES:
+        assert batches(stack, query, "offsets") == batches(stack, query, "commits"), query
+        known = progress(stack, query)
+        assert known is not None
+        assert known["input_rows"] == sum(known["offsets"].values())
+    assert set(documents(stack, "plays")) == {str(each.event_id) for each in plays}
+    assert counted(stack) == minutes(plays)
+    assert {int(id_) for id_ in documents(stack, "interests")} == hits(plays)
+
+
+def test_an_error_is_one_line_and_exit_code_1(stack: Settings) -> None:
+    """No world: said at once, without a traceback."""
+    result = subprocess.run(
+        [sys.executable, "-m", "workshop_lib.cli", "stream", "--available-now"],
+        env=os.environ | environment(stack),
+        capture_output=True,
+        text=True,
+        cwd=Path(stack.home),
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "workshop data generate" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (stack.home / "spark-warehouse").exists()
