@@ -121,7 +121,66 @@ INDICES: Final[dict[str, Fields]] = {
         "artist": "keyword",
         **LISTENER,
     },
+    # One document per trained model, accepted or not; _id is its version.
+    "models": {
+        "version": "keyword",
+        "trained_at": "timestamp",
+        "accepted": "boolean",
+        "current": "boolean",  # the one in use
+        "reasons": "keyword",
+        "threshold": "float",
+        "customers": "integer",  # of the test part, which all numbers below are of
+        "error": "float",
+        "precision": "float",
+        "recall": "float",
+        "f1": "float",
+        "auc": "float",
+        "lift": "float",
+        "base_rate": "float",
+        "volume": "float",
+        "baseline_rule": "keyword",
+        "baseline_error": "float",
+        "baseline_lift": "float",
+        "features_to": "timestamp",
+        "snapshot_as_of": "timestamp",
+        "code_sha256": "keyword",
+        "drift_features": "float",  # the largest PSI of a feature
+        "drift_score": "float",
+        "drift_shifted": "keyword",
+    },
+    # One document per offer that was decided; _id is target_id.
+    "targets": {
+        "target_id": "keyword",  # campaign-customer-event
+        "campaign": "keyword",
+        "customer_id": "integer",
+        "event_id": "long",  # of the play that triggered it
+        "played_at": "timestamp",
+        "model_version": "keyword",
+        "score": "float",
+        "threshold": "float",
+        "decided_at": "timestamp",
+        **LISTENER,
+    },
+    # One document per message; _id is dedup_key. No phone number: it is made from the id.
+    "sms": {
+        "dedup_key": "keyword",  # the target's id
+        "target_id": "keyword",
+        "campaign": "keyword",
+        "customer_id": "integer",
+        "event_id": "long",
+        "status": "keyword",  # sent, suppressed, failed (is tried again) or dead
+        "reason": "keyword",  # of another status than sent
+        "attempts": "integer",
+        "provider": "keyword",
+        "provider_id": "keyword",
+        "text": "keyword",
+        "decided_at": "timestamp",
+        "updated_at": "timestamp",
+    },
 }
+
+#: The offer of Stage 3, learned from clicks on the ad ADV_REDUCED_1DAY.
+OFFER_CAMPAIGN: Final = "GOLD1DAY"
 
 #: The dimensions of ``plays-per-minute``, beside ``all``: fields of an enriched play.
 DIMENSIONS: Final = ("gender", "age_band", "device", "level", "state")

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -68,10 +68,30 @@ class Settings(BaseSettings):
     future_tolerance_seconds: int = Field(60, ge=0, description="clocks differ by so much at most")
     bulk_size: int = Field(1000, ge=1, description="documents in one bulk request")
 
+    live_hours: float = Field(
+        26, ge=0, description="end of the recording, left to be replayed when a model learns"
+    )
     gate_max_error: float = Field(0.10, ge=0, le=1, description="a worse model is not used")
     gate_min_precision: float = Field(0.60, ge=0, le=1)
     gate_min_recall: float = Field(0.50, ge=0, le=1)
     gate_min_lift: float = Field(3.0, ge=1, description="over picking listeners at random")
+
+    offer_cooldown_days: float = Field(7, gt=0, description="of event time, between two offers")
+    offer_daily_cap: int = Field(10_000, ge=0, description="offers of one campaign in one day")
+
+    sms_provider: str = Field("http", description="file, http or twilio")
+    sms_url: str = Field("http://127.0.0.1:8025", description="of the gateway, without a path")
+    sms_timeout_seconds: float = Field(5, gt=0, description="for the gateway's answer")
+    sms_tries: int = Field(8, ge=1, description="a message that failed so often is a dead letter")
+    sms_pause_seconds: float = Field(0.5, gt=0, description="before the second try; then doubled")
+    sms_per_second: float = Field(50, gt=0, description="most messages, of all workers together")
+    sms_claim_seconds: float = Field(30, gt=0, description="then others take a dead worker's")
+    sms_account: str = Field("", description="of a Twilio-compatible provider")
+    sms_token: SecretStr = SecretStr("")
+    sms_from: str = "+12025550100"
+    sms_live: bool = Field(False, description="1 of 2 for a gateway beyond this machine")
+    sms_live_host: str = Field("", description="2 of 2: the gateway's host name, once more")
+    sms_allowed_numbers: list[str] = Field([], description="a live gateway gets no others")
 
     @classmethod
     def settings_customise_sources(
