@@ -150,8 +150,6 @@ def append_to_file(settings: Settings, letters: Iterable[Letter]) -> int:
     path(settings).parent.mkdir(parents=True, exist_ok=True)
     with path(settings).open("ab") as file:
         file.write(lines.encode("utf-8", "backslashreplace"))
-        file.flush()
-        os.fsync(file.fileno())
     return file_size(settings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from workshop_lib.errors import WorkshopError
 
 
 def save(path: Path, value: dict[str, Any]) -> None:
-    """Replace ``path`` by ``value``; whoever reads meanwhile sees the old one or the new one."""
+    """Replace ``path`` by ``value``; whoever reads meanwhile sees the old one or the new one.
+
+    It survives the death of the process, not of the machine: waiting for the disk several
+    times a second would hold up everything, and the log itself is not waited for either.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave a renamed but empty file
+    draft.write_text(json.dumps(value), encoding="utf-8")
     draft.replace(path)
 
 
