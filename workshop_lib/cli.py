@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 
 #: Each module has a function ``register(app)`` that adds its commands.
-COMMANDS = ("stack", "data", "ingest", "stream", "verify", "demo")
+COMMANDS = ("stack", "data", "ingest", "stream", "train", "verify", "demo")
 
 
 @app.callback()

@@ -29,12 +29,19 @@ FEATURES: Final = (
     "recency_days",
 )
 ORIGINAL_FEATURES: Final = FEATURES[:6]
+#: Habits are those of so many days; older ones say little about this week.
+HISTORY_DAYS: Final = 30
+
+#: As ``play_line`` has them; Spark's own reading would take many other forms too.
+_DATE: Final = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?$"
+_ZIP: Final = r"^[0-9-]{0,10}$"
 
 
 def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
-    """The recorded plays of a ``tracks.csv``, each event once; broken lines are left out.
+    """The recorded plays of a ``tracks.csv``, each event once: those that ``play_line`` takes.
 
-    They are for the shippers to report; here they would only be noise.
+    Broken lines are left out: the shippers report them, here they would only be noise. A
+    play of the future stays; ``features`` never looks so far.
     """
     lines = spark.read.csv(
         str(tracks_csv),
@@ -46,6 +53,8 @@ def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
     played_at = F.expr("try_to_timestamp(at)")
     return (
         lines.where("broken is null and mobile in (0, 1)")
+        .where("event_id >= 0 and customer_id >= 0 and track_id >= 0")
+        .where(F.col("at").rlike(_DATE) & F.coalesce("zip", F.lit("")).rlike(_ZIP))
         .select(
             "event_id",
             "customer_id",
@@ -53,12 +62,12 @@ def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
             played_at.alias("played_at"),
             (F.col("mobile") == 1).alias("is_mobile"),
         )
-        .where("event_id is not null and customer_id is not null and played_at is not null")
+        .where("played_at is not null")
         .dropDuplicates(["event_id"])
     )
 
 
-def features(plays: DataFrame, as_of: datetime, days: int = 30) -> DataFrame:
+def features(plays: DataFrame, as_of: datetime, days: int = HISTORY_DAYS) -> DataFrame:
     """One row per customer who played in the ``days`` before ``as_of`` (that moment excluded).
 
     - morning, afternoon, evening, night: shares of plays by the hour (UTC) they began; sum 1

@@ -2,15 +2,18 @@
 
 An error of at most 10 % alone proves nothing: where 12 % of the listeners take the offer,
 a model that always says no is wrong in 12 % of the cases, and where 8 % do, in 8 %. So the
-gate also asks for precision, recall and lift, all on customers the model has not seen.
-It fails closed: a number that is missing or not a number is a reason to refuse.
+gate also asks for precision, recall and lift, all on customers the model has not seen, and
+for more than a rule on one feature can do. It fails closed: a number that is missing or
+not a number is a reason to refuse.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from workshop_lib.settings import Settings
 
@@ -23,11 +26,12 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-def gate(metrics: Mapping[str, float | None], settings: Settings) -> Decision:
+def gate(metrics: Mapping[str, Any], settings: Settings) -> Decision:
     """Judge ``metrics`` of the untouched test part (each between 0 and 1, but for lift).
 
-    Needs error, precision, recall, lift and baseline_error, the error of the best rule on
-    one feature: a model that does not beat it is not worth its upkeep.
+    Needs error, precision, recall, lift, and of the best rules on one feature the
+    baseline_error and the baseline_lift at the same volume: a model that does not beat them
+    is not worth its upkeep.
     """
     limits = (
         ("error", "at most", settings.gate_max_error),
@@ -35,16 +39,22 @@ def gate(metrics: Mapping[str, float | None], settings: Settings) -> Decision:
         ("recall", "at least", settings.gate_min_recall),
         ("lift", "at least", settings.gate_min_lift),
     )
-    reasons = []
+    known = {name: float(v) for name, v in metrics.items() if _is_number(v)}
+    reasons = [
+        f"{name} is not known"
+        for name in (*(limit[0] for limit in limits), "baseline_error", "baseline_lift")
+        if name not in known
+    ]
     for name, side, limit in limits:
-        value = metrics.get(name)
-        if value is None or not math.isfinite(value):
-            reasons.append(f"{name} is not known")
-        elif (value > limit) if side == "at most" else (value < limit):
+        value = known.get(name, limit)
+        if (value > limit) if side == "at most" else (value < limit):
             reasons.append(f"{name} is {value:.3f}, must be {side} {limit:g}")
-    error, baseline = metrics.get("error"), metrics.get("baseline_error")
-    if baseline is None or not math.isfinite(baseline):
-        reasons.append("baseline_error is not known")
-    elif error is not None and error >= baseline:
-        reasons.append(f"error {error:.3f} does not beat the one-rule baseline's {baseline:.3f}")
+    for name, better in (("error", operator.lt), ("lift", operator.gt)):
+        ours, theirs = known.get(name), known.get(f"baseline_{name}")
+        if ours is not None and theirs is not None and not better(ours, theirs):
+            reasons.append(f"{name} {ours:.3f} does not beat the one-rule baseline's {theirs:.3f}")
     return Decision(not reasons, tuple(reasons))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

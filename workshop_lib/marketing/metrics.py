@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
+#: Column, value, whether to offer above it (or below).
+Rule = tuple[int, float, bool]
 
 
 def confusion(taken: Numbers, offered: NDArray[np.bool_]) -> dict[str, float]:
@@ -64,7 +66,7 @@ def best_threshold(taken: Numbers, score: Numbers) -> float:
     return float((ranked[k] + below) / 2)
 
 
-def one_rule(features: Numbers, taken: Numbers) -> tuple[int, float, bool]:
+def one_rule(features: Numbers, taken: Numbers) -> Rule:
     """The best "feature above (or below) a value" rule: column, value, whether above.
 
     The simplest model that could work; what a model must beat to be worth its upkeep
@@ -82,7 +84,24 @@ def one_rule(features: Numbers, taken: Numbers) -> tuple[int, float, bool]:
     return best
 
 
-def apply_rule(features: Numbers, rule: tuple[int, float, bool]) -> NDArray[np.bool_]:
+def one_rule_at_volume(features: Numbers, taken: Numbers, volume: float) -> Rule:
+    """The rule on one feature that offers to a share ``volume`` and reaches the most takers.
+
+    The baseline for lift: the rule with the fewest errors may be to offer nothing at all.
+    """
+    best, most = (0, float("inf"), True), -1.0
+    for column in range(features.shape[1]):
+        for above in (True, False):
+            values = features[:, column]
+            value = float(np.quantile(values, 1 - volume if above else volume))
+            rule = (column, value, above)
+            precision = confusion(taken, apply_rule(features, rule))["precision"]
+            if precision > most:  # never for a rule that offers nothing: that is NaN
+                best, most = rule, precision
+    return best
+
+
+def apply_rule(features: Numbers, rule: Rule) -> NDArray[np.bool_]:
     column, value, above = rule
     return features[:, column] > value if above else features[:, column] < value
 
@@ -105,6 +124,16 @@ def bootstrap(
         )
         for name in ("error", "precision", "recall", "lift")
     }
+
+
+def chance(score: float, base_rate: float) -> float:
+    """What a ``score`` of a model with balanced classes means as a chance to take the offer.
+
+    Balancing multiplied the odds by (1 − base rate) / base rate; this divides them again
+    (King and Zeng 2001, "Logistic regression in rare events data", prior correction).
+    """
+    odds = np.float64(score) * base_rate
+    return float(odds / (odds + (1 - np.float64(score)) * (1 - base_rate)))
 
 
 def population_stability(expected: Numbers, actual: Numbers, bins: int = 10) -> float:

@@ -1,22 +1,20 @@
 """Learn from past ad clicks which listeners take the offer: Spark ML, logistic regression.
 
-In: the recorded plays, the customers and the clicks of a world. Out: a fitted pipeline, its
-threshold and its metrics on customers that it has not seen. Whether it is used is for
-``gate`` to say, and where it is kept is for ``registry``.
+In: features and a label per customer. Out: a fitted pipeline, its threshold and its metrics
+on customers that it has not seen. Whether it is used is for ``gate`` to say, where it is
+kept for ``registry``; ``learn`` puts them together.
 
 Three parts of the customers, drawn by customer and never by row: 60 % to fit, 20 % to
 choose the threshold, 20 % touched once, for the metrics. The takers are a minority, so
 each class is weighted to count the same while fitting (a weighted log-loss); that bends
-the scores away from true probabilities, which is why the threshold is not 0.5 but chosen
-on the second part, where errors are fewest.
+the scores away from true probabilities, which is why the threshold is not 0.5 but calibrated
+on the second part: the score at which errors there are fewest. As a check, its meaning as a
+chance (``metrics.chance``) is kept too; with endless data it would be a half.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -42,15 +40,13 @@ MIN_TAKERS: Final = 10
 class Trained:
     """A fitted pipeline, the score from which on a listener is offered, and how good it is.
 
-    ``metrics`` are numbers of the test part; ``scores`` those of all labelled customers, for
-    watching drift; ``test_ids`` the customers of the test part.
+    ``metrics`` are numbers of the test part; ``parts`` are the customer ids of each part.
     """
 
     pipeline: PipelineModel
     threshold: float
     metrics: dict[str, Any]
-    scores: np.ndarray
-    test_ids: frozenset[int]
+    parts: dict[str, frozenset[int]]
     feature_names: tuple[str, ...]
 
 
@@ -76,7 +72,8 @@ def part_of(customer_ids: np.ndarray, seed: int) -> np.ndarray:
     A customer keeps their part when others join or leave, so that a retrained model is
     never tested on customers whom an earlier one learned from.
     """
-    mixed = customer_ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+    start = np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)  # then the mixer of SplitMix64
+    mixed = customer_ids.astype(np.uint64) + start
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     uniform = (mixed ^ (mixed >> np.uint64(31))).astype(np.float64) / 2.0**64
@@ -127,23 +124,22 @@ def train(
     # Each class has half of the weight, whatever its size.
     weight = np.where(taken > 0.5, 0.5 / positive, 0.5 / (1 - positive))
     rows = spark.createDataFrame(labelled.assign(weight=weight))
-    known = spark.createDataFrame(
-        pd.DataFrame({"customer_id": labelled.loc[fit, "customer_id"].astype("int64")})
-    )
-    model = pipeline(feature_names).fit(
-        rows.join(F.broadcast(known), "customer_id").orderBy("customer_id").coalesce(1)
-    )
+    known = spark.createDataFrame(labelled.assign(weight=weight)[fit])
+    # One partition in one order: sums of floats, and so the model, repeat to the last bit.
+    model = pipeline(feature_names).fit(known.coalesce(1))
     scored = score(model, rows).select("customer_id", "score").toPandas().set_index("customer_id")
     scores = scored.loc[labelled["customer_id"], "score"].to_numpy()
-    validate, test = part == "validate", part == "test"
-    threshold = metrics.best_threshold(taken[validate], scores[validate])
-    features = labelled[list(feature_names)].to_numpy(dtype=float)
+    threshold = metrics.best_threshold(taken[part == "validate"], scores[part == "validate"])
+    judged = _judge(
+        taken, scores, labelled[list(feature_names)], threshold, part == "test", seed=seed
+    )
+    judged["threshold_as_chance"] = metrics.chance(threshold, positive)
+    ids = labelled["customer_id"].to_numpy()
     return Trained(
         model,
         threshold,
-        _judge(taken, scores, features, threshold, test, ~test, feature_names, seed),
-        scores,
-        frozenset(int(i) for i in labelled.loc[test, "customer_id"]),
+        judged,
+        {name: frozenset(ids[part == name].tolist()) for name in PARTS},
         feature_names,
     )
 
@@ -151,57 +147,37 @@ def train(
 def _judge(
     taken: np.ndarray,
     scores: np.ndarray,
-    features: np.ndarray,
+    features: pd.DataFrame,
     threshold: float,
     test: np.ndarray,
-    known: np.ndarray,
-    feature_names: tuple[str, ...],
     seed: int,
 ) -> dict[str, Any]:
-    """The numbers of the test part, the baseline's beside them, and their intervals."""
+    """The numbers of the test part, the baselines' beside them, and their intervals."""
     offered = scores[test] >= threshold
-    # The rule gets all that the model got: the fit part and the part for the threshold.
-    rule = metrics.one_rule(features[known], taken[known])
-    baseline = metrics.confusion(taken[test], metrics.apply_rule(features[test], rule))
-    column, value, above = rule
+    ours = metrics.confusion(taken[test], offered)
+    values = features.to_numpy(dtype=float)
+    # The rules get all that the model got: the fit part and the part for the threshold.
+    rule = metrics.one_rule(values[~test], taken[~test])
+    by_volume = metrics.one_rule_at_volume(values[~test], taken[~test], ours["volume"])
     return {
-        **metrics.confusion(taken[test], offered),
+        **ours,
         "auc": metrics.auc(taken[test], scores[test]),
         "customers": int(test.sum()),
-        "baseline_rule": f"{feature_names[column]} {'above' if above else 'below'} {value:.3f}",
-        "baseline_error": baseline["error"],
-        "baseline_precision": baseline["precision"],
-        "baseline_recall": baseline["recall"],
         "always_no_error": float(taken[test].mean()),
+        "baseline_rule": _in_words(features, rule),
+        "baseline_error": _rule_at(values[test], taken[test], rule)["error"],
+        "baseline_rule_at_volume": _in_words(features, by_volume),
+        "baseline_lift": _rule_at(values[test], taken[test], by_volume)["lift"],
         "intervals": metrics.bootstrap(taken[test], offered, seed),
     }
 
 
-def click_window(world: Path) -> tuple[datetime, datetime]:
-    """First and last moment of the ad clicks; features come from plays before the first.
-
-    From the clicks themselves: an imported world has no ledger of them.
-    """
-    from workshop_lib.world.read import load_clicks
-
-    when = load_clicks(world)["clicked_at"]
-    if when.empty:
-        raise WorkshopError(
-            f"No ad clicks in {world}.", "`workshop data generate` makes a world with clicks."
-        )
-    return when.min().to_pydatetime(), when.max().to_pydatetime()
+def _rule_at(values: np.ndarray, taken: np.ndarray, rule: metrics.Rule) -> dict[str, float]:
+    return metrics.confusion(taken, metrics.apply_rule(values, rule))
 
 
-def as_json(values: dict[str, Any]) -> str:
-    """Metrics as JSON; what is not a number becomes null, which the gate refuses."""
-    return json.dumps(
-        {
-            name: None if isinstance(value, float) and not np.isfinite(value) else value
-            for name, value in values.items()
-        },
-        indent=2,
-    )
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
+def _in_words(features: pd.DataFrame, rule: metrics.Rule) -> str:
+    column, value, above = rule
+    if not np.isfinite(value):
+        return "never"
+    return f"{features.columns[column]} {'above' if above else 'below'} {value:.3f}"

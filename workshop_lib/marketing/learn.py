@@ -1,0 +1,164 @@
+"""One round of learning: the recorded world → features → training → gate → registry.
+
+In: Settings and a Spark session. Out: a kept model, accepted or not. ``workshop train`` does
+one round, or one every so often. Serves Stage 3.
+
+What is told from what: habits before the first ad click tell who clicked, so nothing of the
+clicks leaks into the features. What is kept for scoring are the habits as of the newest
+history: the recorded plays that the replay has not yet made live are the future.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest.recorded import fingerprint, scan
+from workshop_lib.ingest.replay import read_state
+from workshop_lib.marketing import libsvm, registry
+from workshop_lib.marketing.drift import SCORE, drift
+from workshop_lib.marketing.features import HISTORY_DAYS, ORIGINAL_FEATURES, features, history
+from workshop_lib.marketing.gate import Decision, gate
+from workshop_lib.marketing.train import Trained, labels, score, train
+from workshop_lib.settings import Settings
+from workshop_lib.world.read import load_clicks, load_customers
+
+#: Called with each step's name as it begins.
+Report = Callable[[str], None]
+STEPS: Final = ("reading the plays", "training", "scoring all customers", "keeping the model")
+
+
+def learn(
+    settings: Settings,
+    spark: SparkSession,
+    seed: int = 7,
+    report: Report = lambda step: None,
+    save_features: Path | None = None,
+) -> registry.Model:
+    """Train on the world of ``settings``, judge, keep; the kept model.
+
+    ``save_features``: also write the labelled customers there as libSVM. Raises
+    ``WorkshopError`` when the world has no clicks, or too few to learn from.
+    """
+    clicks = load_clicks(settings.world)
+    first_click, last_click = click_window(clicks, settings.world)
+    report(STEPS[0])
+    as_of = max(newest_history(settings), last_click)
+    with _cached(history(spark, settings.world / "tracks.csv")) as plays:
+        labelled = training_rows(plays, first_click, clicks, load_customers(settings.world))
+        now = features(plays, as_of).toPandas().sort_values("customer_id")
+    if save_features:
+        libsvm.write(labelled, save_features)
+    report(STEPS[1])
+    trained = train(spark, labelled, seed)
+    report(STEPS[2])
+    snapshot = with_scores(spark, trained, now)
+    in_use = registry.current(settings)
+    report(STEPS[3])
+    about = {
+        "seed": seed,
+        "labelled_customers": len(labelled),
+        "takers": int(labelled["label"].sum()),
+        "window": {
+            "features_from": first_click - timedelta(days=HISTORY_DAYS),
+            "features_to": first_click,
+            "clicks_from": first_click,
+            "clicks_to": last_click,
+            "snapshot_as_of": as_of,
+        },
+        "code": {"sha256": code_sha256(), "pyspark": version("pyspark")},
+        "drift": {"against": in_use.version, **drift(pd.read_parquet(in_use.snapshot), snapshot)}
+        if in_use
+        else {},
+    }
+    candidate = registry.Candidate(
+        trained.pipeline, snapshot, trained.threshold, trained.metrics, trained.feature_names, about
+    )
+    return registry.keep(settings, candidate, gate(trained.metrics, settings))
+
+
+def learn_from_file(
+    settings: Settings, spark: SparkSession, path: Path, seed: int = 7
+) -> tuple[Trained, Decision]:
+    """Train on a libSVM file and judge; nothing is kept, as the file knows no customers.
+
+    A line's number serves only to draw the parts.
+    """
+    labelled = libsvm.read(path).rename(columns={"row": "customer_id"})
+    trained = train(spark, labelled, seed, ORIGINAL_FEATURES)
+    return trained, gate(trained.metrics, settings)
+
+
+def click_window(clicks: pd.DataFrame, world: Path) -> tuple[datetime, datetime]:
+    """First and last moment of the ad clicks (UTC).
+
+    From the clicks themselves: an imported world has no ledger of them.
+    """
+    if clicks.empty:
+        raise WorkshopError(
+            f"There are no ad clicks in {world}.",
+            "`workshop data generate` makes a world with clicks.",
+        )
+    when = clicks["clicked_at"]
+    return when.min().to_pydatetime(), when.max().to_pydatetime()
+
+
+def training_rows(
+    plays: DataFrame, before: datetime, clicks: pd.DataFrame, customers: pd.DataFrame
+) -> pd.DataFrame:
+    """customer_id, features from plays before that moment, label; in order of customer id.
+
+    A customer who had not played by then has no habits to learn from and is left out.
+    """
+    habits = features(plays, before).toPandas()
+    joined = habits.merge(labels(clicks, customers), on="customer_id", validate="one_to_one")
+    return joined.sort_values("customer_id", ignore_index=True)
+
+
+def newest_history(settings: Settings) -> datetime:
+    """Up to when the recorded plays have happened, in the recording's own time.
+
+    Up to the last line that a replay has made live; before any replay, up to
+    ``settings.live_hours`` before the end, the part that is left to be replayed.
+    """
+    recorded = scan(settings.world / "tracks.csv")
+    state = read_state(settings)
+    if state is not None and state.fingerprint == fingerprint(recorded.path):
+        line = state.next_line
+    else:
+        line = recorded.first_of_last(settings.live_hours)
+    # The next line's arrival is the first moment that has not happened yet.
+    millis = int(recorded.arrived[min(line, len(recorded) - 1)])
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+def with_scores(spark: SparkSession, trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` (customer_id, features) and their ``score``."""
+    scored = score(trained.pipeline, spark.createDataFrame(rows)).select("customer_id", SCORE)
+    return rows.merge(scored.toPandas(), on="customer_id", validate="one_to_one")
+
+
+def code_sha256() -> str:
+    """Of the sources that make a model: another one may make another model."""
+    digest = hashlib.sha256()
+    for name in ("features", "train", "metrics", "gate", "learn"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _cached(rows: DataFrame) -> Iterator[DataFrame]:
+    rows.cache()
+    try:
+        yield rows
+    finally:
+        rows.unpersist()
