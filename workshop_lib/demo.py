@@ -19,12 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from workshop_lib import stack
 from workshop_lib.connections import create_topics
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.settings import Settings
+from workshop_lib.stack import process
 from workshop_lib.stream.run import caught_up, progress
 from workshop_lib.teach.reset import reset
 from workshop_lib.verify.check import Stage
@@ -42,17 +45,23 @@ PATIENCE_SECONDS = 600
 Report = Callable[[str, int, int], None]
 
 
-class Clock:
-    """Seconds per phase, for the report."""
+class Meter:
+    """Seconds per phase, and the most memory that servers and steps held at once."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.peak_bytes = 0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 1)
+
+    def look(self, settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:
+        alive = (step for step in running.values() if step.returncode is None)
+        steps = sum(process.memory(psutil.Process(step.pid)) for step in alive)
+        self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
 
 
 def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[str, Any]:
@@ -61,20 +70,20 @@ def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[
     The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
     fails, with the last lines that it printed.
     """
-    clock = Clock()
-    with clock.phase("total"):
-        with clock.phase("servers"):
+    meter = Meter()
+    with meter.phase("total"):
+        with meter.phase("servers"):
             stack.up(settings, say)
         settings = Settings(home=settings.home)  # now with the ports that were free
-        with clock.phase("world"):
+        with meter.phase("world"):
             make_world(settings, say)
             reset(settings)
             create_topics(settings)
-        with clock.phase("flow"):
-            flow(settings, report)
-        with clock.phase("verify"):
+        with meter.phase("flow"):
+            flow(settings, report, meter)
+        with meter.phase("verify"):
             scored = stages(settings)
-    return write_report(settings, scored, clock.seconds)
+    return write_report(settings, scored, meter)
 
 
 def mark(settings: Settings) -> Path:
@@ -101,7 +110,7 @@ def steps(speed: float) -> dict[str, list[str]]:
     }
 
 
-def flow(settings: Settings, report: Report) -> None:
+def flow(settings: Settings, report: Report, meter: Meter) -> None:
     """Start the steps, wait until every play has gone all the way, stop them."""
     commands = steps(REPLAYED_HOURS * 3600 / REPLAY_SECONDS)
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -116,6 +125,7 @@ def flow(settings: Settings, report: Report) -> None:
                     f"The plays did not arrive within {PATIENCE_SECONDS} s.",
                     f"See {settings.logs}/demo-*.log.",
                 )
+            meter.look(settings, running)
             time.sleep(0.3)
     finally:
         _stop(running)
@@ -160,37 +170,36 @@ def _at_rest(settings: Settings, report: Report) -> bool:
 
 
 def _all_well(settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:
-    for name, process in running.items():
-        if process.poll() not in (None, 0):
+    for name, step in running.items():
+        if step.poll() not in (None, 0):
             log = settings.logs / f"demo-{name}.log"
             last = log.read_text(errors="replace").strip().splitlines()[-3:]
             raise WorkshopError(
-                f"Step `{name}` ended with {process.returncode}: {' '.join(last)}", f"See {log}."
+                f"Step `{name}` ended with {step.returncode}: {' '.join(last)}", f"See {log}."
             )
 
 
 def _stop(running: dict[str, subprocess.Popen[bytes]]) -> None:
     """Ask all to stop, wait, and end what does not; their positions are saved either way."""
-    for process in running.values():
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    for process in running.values():
+    for step in running.values():
+        if step.poll() is None:
+            step.send_signal(signal.SIGTERM)
+    for step in running.values():
         try:
-            process.wait(60)
+            step.wait(60)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            step.kill()
+            step.wait()
 
 
-def write_report(
-    settings: Settings, scored: list[Stage], seconds: dict[str, float]
-) -> dict[str, Any]:
+def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[str, Any]:
     """The report as design §6 has it, in ``reports/demo.json``."""
     result = {
         "ok": all(stage.ok for stage in scored),
         "stack": "embedded",
         "versions": {s.name: s.version for s in stack.status(settings)},
-        "seconds": seconds,
+        "seconds": meter.seconds,
+        "peak_memory_gib": round(meter.peak_bytes / 2**30, 2),
         "stages": [stage.as_dict() for stage in scored],
     }
     settings.reports.mkdir(parents=True, exist_ok=True)

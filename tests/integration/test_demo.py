@@ -71,6 +71,7 @@ def test_the_report_has_the_promised_form(demo: tuple[Settings, str]) -> None:
         assert len(stage["checks"]) >= 7
         for check in stage["checks"]:
             assert set(check) == {"name", "expected", "actual", "ok"} and check["ok"] is True
+    assert 0.5 < report["peak_memory_gib"] < 4
     assert "What to try next" in printed
 
 

@@ -50,6 +50,10 @@ def demo(
         ]
         print_scorecard(scored)
         phases = ", ".join(f"{name} {seconds:g} s" for name, seconds in result["seconds"].items())
+        out.print(
+            f"At most {result['peak_memory_gib']} GiB resident, servers and Spark together.",
+            highlight=False,
+        )
         out.print(f"{phases}. Report: {settings.reports / 'demo.json'}", highlight=False)
     finally:
         if not keep:

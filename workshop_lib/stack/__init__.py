@@ -3,6 +3,6 @@
 ``up`` starts what is not running, ``down`` stops all of it, ``status`` says how each is.
 """
 
-from workshop_lib.stack.embedded import ServiceStatus, down, remove, status, up
+from workshop_lib.stack.embedded import ServiceStatus, down, remove, resident, status, up
 
-__all__ = ["ServiceStatus", "down", "remove", "status", "up"]
+__all__ = ["ServiceStatus", "down", "remove", "resident", "status", "up"]

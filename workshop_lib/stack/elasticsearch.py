@@ -7,6 +7,7 @@ as root, so root starts it as another user, from a folder that this user can rea
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
+from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts
 from workshop_lib.stack.java import Java
@@ -33,13 +35,14 @@ def yaml(folder: Path, port: int, transport_port: int) -> str:
         "network.host": "127.0.0.1",
         "http.port": port,
         "transport.port": transport_port,
-        "path.data": folder / "data",
-        "path.logs": folder / "logs",
-        "xpack.security.enabled": "false",
+        "path.data": str(folder / "data"),
+        "path.logs": str(folder / "logs"),
+        "xpack.security.enabled": False,
         # A laptop's disk is often nine tenths full; that must not make indices read-only.
-        "cluster.routing.allocation.disk.threshold_enabled": "false",
+        "cluster.routing.allocation.disk.threshold_enabled": False,
     }
-    return "".join(f"{key}: {value}\n" for key, value in values.items())
+    # A JSON value is a YAML value, whatever signs a path has.
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
 
 
 def reachable_by_others(path: Path) -> bool:
@@ -48,62 +51,103 @@ def reachable_by_others(path: Path) -> bool:
     return all(p.stat().st_mode & stat.S_IXOTH for p in (existing, *existing.parents))
 
 
-def runs_as(settings: Settings) -> str | None:
+def runs_as(settings: Settings) -> pwd.struct_passwd | None:
     """The user that root starts it as; None for everybody else."""
-    return settings.elasticsearch_user if os.geteuid() == 0 else None
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(settings.elasticsearch_user)
+    except KeyError:
+        raise WorkshopError(
+            "Elasticsearch refuses to run as root, and there is no user"
+            f" {settings.elasticsearch_user!r} to run it as.",
+            "Name one in WORKSHOP_ELASTICSEARCH_USER, or be an ordinary user.",
+        ) from None
 
 
 def home(settings: Settings) -> Path:
     """Program and data. Below HOME, or below /var/tmp where HOME is closed to the other user."""
     folder = settings.home / "elasticsearch"
-    if runs_as(settings) and not reachable_by_others(folder):
+    if os.geteuid() == 0 and not reachable_by_others(folder):
         name = hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
         return Path("/var/tmp") / f"workshop-elasticsearch-{name}"
     return folder
 
 
 def prepare(settings: Settings, port: int, transport_port: int, java: Java) -> Command:
-    """Unpack the program once, write the configuration, and say how to start."""
-    folder = home(settings)
+    """Unpack the program once, write the configuration, and say how to start.
+
+    The other user owns only what the server writes: whatever that user could put in the
+    place of a file would otherwise be followed by root at the next start.
+    """
+    user, folder = runs_as(settings), home(settings)
+    if user and not reachable_by_others(java.home):
+        raise WorkshopError(
+            f"The user {user.pw_name}, who runs Elasticsearch, cannot reach {java.home}.",
+            "Set JAVA_HOME to a Java outside of closed folders.",
+        )
+    own(folder)
     program = folder / f"elasticsearch-{VERSION}"
     if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "unpacking"
-        shutil.rmtree(partial, ignore_errors=True)
-        with zipfile.ZipFile(artifacts.elasticsearch_zip()) as archive:
-            archive.extractall(partial)
-        for file in (partial / program.name / "bin").iterdir():
-            file.chmod(0o755)
-        os.replace(partial / program.name, program)
-        shutil.rmtree(partial)
+        unpack(artifacts.elasticsearch_zip(), program)
     config = folder / "config"
-    if not config.exists():
-        shutil.copytree(program / "config", config)
+    if config.exists():
+        shutil.rmtree(config)
+    shutil.copytree(program / "config", config)
     (config / "elasticsearch.yml").write_text(yaml(folder, port, transport_port))
-    temporary = folder / "tmp"
-    temporary.mkdir(exist_ok=True)
-    user = runs_as(settings)
-    if user:
-        give(folder, user)
+    written = [config, *(folder / name for name in ("data", "logs", "tmp"))]
+    for path in written:
+        path.mkdir(exist_ok=True)
+        if user:
+            give(path, user)
     return Command(
         [str(program / "bin" / "elasticsearch")],
         {
             "ES_JAVA_HOME": str(java.home),
-            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP}",
+            # No heap dumps: each would be as large as the heap.
+            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} -XX:-HeapDumpOnOutOfMemoryError",
             "ES_PATH_CONF": str(config),
-            "ES_TMPDIR": str(temporary),
+            "ES_TMPDIR": str(folder / "tmp"),
         },
         user,
-        folder,
+        folder / "logs",
     )
 
 
-def give(folder: Path, user: str) -> None:
-    """Make ``user`` the owner of ``folder`` and all in it."""
-    owner = pwd.getpwnam(user)
-    for path in (folder, *folder.rglob("*")):
-        if path.lstat().st_uid != owner.pw_uid:
-            os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+def own(folder: Path) -> None:
+    """Make ``folder``; refuse one that somebody else has put there before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise WorkshopError(
+            f"{folder} belongs to somebody else.",
+            "`workshop down --clean` removes it, with the data; then run the same command again.",
+        )
+    if found.st_uid == 0:
+        folder.chmod(0o755)  # whatever the umask: the other user has to pass
+
+
+def unpack(archive: Path, program: Path) -> None:
+    """Unpack ``archive``, which holds one folder of the name of ``program``, as that.
+
+    Everybody may read it, as the archive means it, whatever the umask.
+    """
+    partial = program.parent / "unpacking"
+    shutil.rmtree(partial, ignore_errors=True)
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            path = Path(file.extract(member, partial))
+            path.chmod(0o755 if member.is_dir() else (member.external_attr >> 16) & 0o755 | 0o644)
+    partial.chmod(0o755)
+    os.replace(partial / program.name, program)
+    partial.rmdir()
+
+
+def give(folder: Path, user: pwd.struct_passwd) -> None:
+    """Make ``user`` the owner of ``folder`` and all in it, if it is not."""
+    if folder.lstat().st_uid != user.pw_uid:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def health(port: int) -> str:

@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import only_one
 from workshop_lib.settings import Settings
@@ -208,6 +206,7 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
     )
 
 
-def machine_memory() -> int:
-    """Bytes of memory in this machine."""
-    return int(psutil.virtual_memory().total)
+def resident(settings: Settings) -> int:
+    """Bytes that all servers hold in memory right now."""
+    found = (process.find(name, _pids(settings)) for name in VERSIONS)
+    return sum(process.memory(each) for each in found if each)

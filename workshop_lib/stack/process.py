@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ class Command:
 
     words: list[str]
     environment: Mapping[str, str]
-    user: str | None = None
+    user: pwd.struct_passwd | None = None
     folder: Path | None = None
 
 
@@ -34,7 +35,9 @@ def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
     log.parent.mkdir(parents=True, exist_ok=True)
     identity: dict[str, object] = {}
     if command.user:
-        identity = {"user": command.user, "extra_groups": []}
+        # All three: without a group the server would keep root's.
+        user = command.user
+        identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     with log.open("ab") as output:
         child = subprocess.Popen(
             command.words,
@@ -46,10 +49,25 @@ def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
             start_new_session=True,  # a Ctrl-C in the terminal is not for the servers
             **identity,  # type: ignore[call-overload]
         )
-    process = psutil.Process(child.pid)
-    record = {"pid": child.pid, "started": process.create_time()}
+    record = {"pid": child.pid, "started": started(child.pid)}
     (pids / f"{name}.json").write_text(json.dumps(record))
-    return process
+    return psutil.Process(child.pid)
+
+
+def started(pid: int) -> str:
+    """The moment a process started, equal for the same process only.
+
+    Linux counts clock ticks since boot, which no setting of the clock changes; the time
+    of day that is computed from them shifts with it, and a laptop's clock is set often.
+    Raises ``psutil.NoSuchProcess``.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # The program's name, in brackets, may hold spaces and brackets; see proc(5), field 22.
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    return f"{boot} {ticks}"
 
 
 def find(name: str, pids: Path) -> psutil.Process | None:
@@ -57,8 +75,7 @@ def find(name: str, pids: Path) -> psutil.Process | None:
     try:
         record = json.loads((pids / f"{name}.json").read_text())
         process = psutil.Process(record["pid"])
-        # A hundredth of a second is the clock tick that Linux keeps start times in.
-        if abs(process.create_time() - record["started"]) > 0.02:
+        if started(process.pid) != record["started"]:
             return None
         return None if process.status() == psutil.STATUS_ZOMBIE else process
     except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
@@ -106,13 +123,19 @@ def _signal(process: psutil.Process, how: str) -> None:
 
 
 def memory(process: psutil.Process) -> int:
-    """Resident bytes of the process and its children."""
+    """Resident bytes of the process and its children, what they share counted once.
+
+    Forked workers share most of their memory; adding up resident sizes would count it for
+    each. Where the system does not tell (not Linux, or another user's process), it is the
+    resident size.
+    """
     total = 0
     for member in family(process):
-        try:
-            total += member.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+        with suppress(psutil.NoSuchProcess):
+            try:
+                total += member.memory_full_info().pss
+            except (psutil.AccessDenied, AttributeError):
+                total += member.memory_info().rss
     return total
 
 
