@@ -126,7 +126,8 @@ class _Log:
 
 
 class Follower:
-    """Reads the log ``path`` on from ``position``; from its begin without one.
+    """Reads the log ``path`` on from ``position``; without one, from the begin of the oldest
+    file that it was rotated to.
 
     ``say`` is told when the file of the position is gone, so that lines may be missing.
     """
@@ -214,7 +215,7 @@ class Follower:
     def _rotated_after(self, at: Position) -> list[tuple[int, Path]]:
         """Renamed files that changed after that of ``at``, and when: they come before the
         live one, the oldest first."""
-        siblings = self._path.parent.glob(self._path.name + ".*") if at.inode else ()
+        siblings = self._path.parent.glob(self._path.name + ".*")
         try:
             found = [(p.stat(), p) for p in siblings if p.suffix not in COMPRESSED]
         except FileNotFoundError:  # renamed while we looked

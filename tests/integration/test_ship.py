@@ -1,0 +1,407 @@
+"""The shipper on real servers: no line lost, killed or not, whatever the lines hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workshop_lib import connections
+from workshop_lib.contracts import (
+    DEAD_LETTER_HEADER,
+    DEAD_LETTER_HEADERS,
+    DEAD_LETTER_TOPIC,
+    PLAYS_TOPIC,
+)
+from workshop_lib.ingest import dead_letters
+from workshop_lib.ingest.replay import read_state, replay
+from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
+from workshop_lib.play_line import MalformedPlay, Play, parse, to_document, to_line, when
+from workshop_lib.settings import Settings
+from workshop_lib.wait import wait_until
+
+pytestmark = pytest.mark.stack
+
+BEGIN = 1_700_000_000_000
+TARGETS = pytest.mark.parametrize("to", ["kafka", "elasticsearch"])
+
+
+def play(i: int) -> Play:
+    return Play(i, i % 50, i % 20, BEGIN + i * 1000, i % 3 == 0, f"{i % 100_000:05d}")
+
+
+def write(settings: Settings, lines: list[bytes]) -> None:
+    settings.live_log.parent.mkdir(parents=True, exist_ok=True)
+    with settings.live_log.open("ab") as log:
+        log.write(b"".join(line + b"\n" for line in lines))
+
+
+def messages(settings: Settings, topic: str) -> list[Any]:
+    reader = connections.consumer(settings, topic, consumer_timeout_ms=1500)
+    try:
+        return list(reader)
+    finally:
+        reader.close()
+
+
+def held(settings: Settings, to: str) -> dict[int, dict[str, Any]]:
+    """Event id → document, as the target has them."""
+    if to == "kafka":
+        return {v["event_id"]: v for v in map(_value, messages(settings, PLAYS_TOPIC))}
+    client = connections.elasticsearch(settings)
+    index = settings.index("plays-raw")
+    client.indices.refresh(index=index)
+    found: dict[int, dict[str, Any]] = {}
+    after = None
+    while True:
+        answer = client.search(
+            index=index, size=10_000, sort=[{"event_id": "asc"}], search_after=after
+        )
+        hits = answer["hits"]["hits"]
+        assert all(hit["_id"] == str(hit["_source"]["event_id"]) for hit in hits)
+        found |= {hit["_source"]["event_id"]: hit["_source"] for hit in hits}
+        if len(hits) < 10_000:
+            return found
+        after = hits[-1]["sort"]
+
+
+def _value(message: Any) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(message.value)
+    assert message.key == str(value["customer_id"]).encode()
+    return value
+
+
+def letters(settings: Settings, to: str) -> list[dead_letters.Letter]:
+    where = dead_letters.in_topic if to == "kafka" else dead_letters.in_file
+    return list(where(settings))
+
+
+@TARGETS
+def test_every_line_arrives_as_it_was_or_is_a_dead_letter(stack: Settings, to: str) -> None:
+    lines = [to_line(play(i)) for i in range(3000)]
+    lines[7], lines[1500], lines[2999] = b"bad", b"\xff\x00, worse", lines[5]
+    write(stack, lines[:2000])
+    first = ship(stack, to, once=True)
+    write(stack, lines[2000:])
+    second = ship(stack, to, once=True)
+    assert (first.lines, second.lines) == (2000, 1000)
+    want = {i: to_document(play(i)) for i in range(2999) if i not in (7, 1500)}
+    assert held(stack, to) == want
+    assert [x.value for x in letters(stack, to)] == [b"bad", b"\xff\x00, worse"]
+
+
+def test_a_dead_letter_in_kafka_has_its_bytes_and_the_headers_of_kafka_connect(
+    stack: Settings,
+) -> None:
+    write(stack, [to_line(play(1)), b"bad \xff", b'5,6,7,"2099-01-01 00:00:00",1,"01234"'])
+    ship(stack, "kafka", once=True)
+    one, other = messages(stack, DEAD_LETTER_TOPIC)
+    assert (one.key, one.value) == (None, b"bad \xff")
+    offset = str(len(to_line(play(1))) + 1).encode()
+    names = [DEAD_LETTER_HEADER + name for name in DEAD_LETTER_HEADERS]
+    values = [b"plays.log", b"0", offset, b"ship", b"MalformedPlay", b"not UTF-8 at byte 4"]
+    assert one.headers == list(zip(names, values, strict=True))
+    assert dict(other.headers)[DEAD_LETTER_HEADER + "exception.message"] == (
+        b"played_at is in the future: 2099-01-01 00:00:00"
+    )
+
+
+def test_what_elasticsearch_refuses_is_a_dead_letter_and_the_rest_arrives(
+    stack: Settings,
+) -> None:
+    client = connections.elasticsearch(stack)
+    client.indices.create(
+        index=stack.index("plays-raw"),
+        mappings={"properties": {"event_id": {"type": "long"}, "zip": {"type": "integer"}}},
+        settings={"number_of_replicas": 0},
+    )
+    lines = [to_line(play(i)._replace(zip="1-2" if i == 4 else "12")) for i in range(9)]
+    write(stack, lines)
+    report = ship(stack, "elasticsearch", once=True)
+    assert (report.accepted, report.rejected) == (8, 1)
+    (letter,) = letters(stack, "elasticsearch")
+    assert (letter.value, letter.stage) == (lines[4], "index")
+    assert "1-2" in letter.reason
+    assert sorted(held(stack, "elasticsearch")) == [0, 1, 2, 3, 5, 6, 7, 8]
+
+
+@TARGETS
+def test_a_server_that_is_not_there_is_waited_for(stack: Settings, to: str) -> None:
+    field = "kafka_bootstrap" if to == "kafka" else "elasticsearch_url"
+    nowhere = {"kafka_bootstrap": "127.0.0.1:1", "elasticsearch_url": "http://127.0.0.1:1"}
+    away = stack.model_copy(update={field: nowhere[field]})
+    write(stack, [to_line(play(i)) for i in range(10)])
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        stop.set()
+
+    assert ship(away, to, stop=stop, say=say).lines == 0
+    assert "does not answer" in said[0]
+    assert ship(stack, to, once=True).lines == 10
+    assert len(held(stack, to)) == 10
+
+
+# Killed -----------------------------------------------------------------------------------
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    names = ("home", "namespace", "kafka_bootstrap", "elasticsearch_url", "redis_url")
+    ours = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return os.environ | ours
+
+
+def start(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workshop_lib.cli", *arguments],
+        env=environment(settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def shipped(settings: Settings, to: str) -> int:
+    return (read_ship_state(settings, to) or ShipReport()).lines
+
+
+@TARGETS
+def test_killed_in_mid_flight_and_started_again_every_line_arrives(
+    stack: Settings, to: str
+) -> None:
+    count = 60_000
+    lines = [b"bad %d" % i if i % 1000 == 500 else to_line(play(i)) for i in range(count)]
+    write(stack, lines)
+    killed_at = []
+    for _ in range(2):
+        before = shipped(stack, to)
+        process = start(stack, "ship", "--to", to)
+        try:
+            wait_until(lambda b=before: shipped(stack, to) > b, 60, "the shipper", 0.01)  # type: ignore[misc]
+        finally:
+            process.kill()
+            process.wait()
+        killed_at.append(shipped(stack, to))
+    # Negative control: it was killed with work left, and not all had arrived.
+    assert 0 < killed_at[0] < count
+    process = start(stack, "ship", "--to", to)
+    try:
+        wait_until(lambda: shipped(stack, to) == count, 120, "all lines")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    state = read_ship_state(stack, to)
+    assert state
+    assert (state.lines, state.accepted, state.rejected) == (count, count - 60, 60)
+    assert held(stack, to).keys() == {i for i in range(count) if i % 1000 != 500}
+    assert [x.value for x in letters(stack, to)] == [b"bad %d" % i for i in range(500, count, 1000)]
+
+
+def test_replay_and_shipper_killed_again_and_again_over_rotations(stack: Settings) -> None:
+    count = 20_000
+    stack.world.mkdir(parents=True)
+    (stack.world / "tracks.csv").write_bytes(
+        b"".join(to_line(play(i)) + b"\n" for i in range(count))
+    )
+    draw = random.Random(7)
+    running = {"replay": ["replay", "--rate", "4000"], "ship": ["ship", "--to", "kafka"]}
+    processes = {name: start(stack, *arguments) for name, arguments in running.items()}
+    killed = rotations = 0
+
+    def replayed() -> int:
+        state = read_state(stack)
+        return state.next_line if state else 0
+
+    try:
+        for goal in range(2000, count, 4000):
+            wait_until(lambda g=goal: replayed() >= g, 60, "the replay", 0.01)  # type: ignore[misc]
+            name = draw.choice(list(running))
+            processes[name].kill()
+            processes[name].wait()
+            killed += 1
+            if stack.live_log.exists():
+                stack.live_log.rename(stack.live_log.with_name(f"plays.log.{rotations}"))
+                rotations += 1
+            processes[name] = start(stack, *running[name])
+        wait_until(lambda: replayed() == count, 60, "the replay")
+        wait_until(lambda: shipped(stack, "kafka") >= count, 60, "the shipper")
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+    assert killed == rotations == 5
+    state = read_state(stack)
+    assert state and state.shift_ms is not None
+    want = {
+        i: to_document(play(i)._replace(played_at=play(i).played_at + state.shift_ms))
+        for i in range(count)
+    }
+    assert held(stack, "kafka") == want
+    assert shipped(stack, "kafka") == count
+    assert letters(stack, "kafka") == []
+
+
+# Hostile input ----------------------------------------------------------------------------
+
+
+def hostile_lines(seed: int, count: int) -> list[bytes]:
+    """Well-formed lines, broken in every way we can think of, and some by chance."""
+    draw = random.Random(seed)
+
+    def fuzz(line: bytes) -> bytes:
+        broken = bytearray(line)
+        for _ in range(draw.randrange(1, 6)):
+            place = draw.randrange(len(broken) + 1)
+            broken[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(4))
+        return bytes(broken)
+
+    def field(line: bytes) -> bytes:
+        fields = line.split(b",")
+        fields[draw.randrange(6)] = draw.choice(
+            [b"", b"-1", b"1e5", b"NaN", b"null", b"1" * 30, b"' OR 1=1", "٣".encode(), b"[1]"]
+        )
+        return b",".join(fields)
+
+    ways = [
+        lambda line: line,
+        lambda line: b"\xef\xbb\xbf" + line,
+        lambda line: line.replace(b",", b",\x00", 1),
+        lambda line: line.replace(b'"', draw.choice([b"'", b'""', b"", b'"""'])),
+        lambda line: line.rstrip(b'"'),
+        lambda line: line + b',"' * draw.randrange(1, 4),
+        lambda line: b",".join(line.split(b",")[: draw.randrange(6)]),
+        lambda line: line + b",x" * draw.randrange(1, 3000),
+        lambda line: (
+            line.replace(b',"', b',"' + b"9" * draw.choice([200, 5000, 600_000]), 1)
+            if draw.random() < 0.05
+            else line + b"9" * 300
+        ),
+        lambda line: line.decode().encode("utf-16"),
+        lambda line: line.replace(b"-", b"\xe2\x80\x93"),
+        lambda line: line[: draw.randrange(len(line))] + b"\xff\xfe" + line[3:],
+        lambda line: line.replace(b"20", draw.choice([b"99", b"00", b"21"]), 1),
+        lambda line: line + b"\r",
+        lambda line: draw.randbytes(draw.randrange(200)),
+        field,
+        fuzz,
+        fuzz,
+    ]
+    lines = [draw.choice(ways)(to_line(play(i))).replace(b"\n", b" ") for i in range(count)]
+    return lines
+
+
+@pytest.fixture(scope="module")
+def hostile() -> list[bytes]:
+    return hostile_lines(7, 20_000)
+
+
+@TARGETS
+def test_20000_hostile_lines_are_accepted_or_dead_with_a_reason(
+    stack: Settings, to: str, hostile: list[bytes]
+) -> None:
+    write(stack, hostile)
+    report = ship(stack, to, once=True)
+    assert report.lines == 20_000 == report.accepted + report.rejected
+    dead = letters(stack, to)
+    assert len(dead) == report.rejected > 10_000
+    assert all(x.reason for x in dead)
+    assert sum(report.reasons.values()) == report.rejected
+    # Each letter has the bytes at its place of the log (a very long line their begin) …
+    data = stack.live_log.read_bytes()
+    for x in dead:
+        end = data.index(b"\n", x.offset)
+        assert data[x.offset : end].startswith(x.value)
+        assert len(x.value) == end - x.offset or len(x.value) == 1 << 19
+    # … and what is no letter was accepted, with the fields that its line has.
+    places = {x.offset for x in dead}
+    offset, accepted = 0, []
+    for line in hostile:
+        if offset not in places:
+            accepted.append(to_document(parse(line)))
+        offset += len(line) + 1
+    assert len(accepted) == report.accepted > 1000
+    if to == "kafka":  # some event ids are there twice: keys differ, so the order does
+        sent = map(_value, messages(stack, PLAYS_TOPIC))
+        assert sorted(sent, key=str) == sorted(accepted, key=str)
+    else:
+        assert held(stack, to) == {document["event_id"]: document for document in accepted}
+
+
+def test_the_hostile_lines_are_of_all_kinds(hostile: list[bytes]) -> None:
+    """Negative control: neither are all of them accepted nor all rejected for one reason."""
+    reasons: Counter[str] = Counter()
+    for line in hostile:
+        try:
+            parse(line, BEGIN + 10**9)
+        except MalformedPlay as error:
+            reasons[dead_letters.kind(str(error))] += 1
+    assert len(reasons) > 20
+    assert max(reasons.values()) < 8000
+    assert any("future" in reason for reason in reasons)
+
+
+# The commands -----------------------------------------------------------------------------
+
+
+def run(settings: Settings, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop_lib.cli", *arguments],
+        env=environment(settings),
+        capture_output=True,
+        check=True,
+        timeout=120,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_dead_letters_are_shown_repaired_and_sent_again(stack: Settings, tmp_path: Path) -> None:
+    write(stack, [to_line(play(0)), b"1,cust1,1,nonsense", b"\x1b[2J\xff"])
+    for to in ("kafka", "elasticsearch"):
+        assert json.loads(run(stack, "ship", "--to", to, "--once", "--json"))["rejected"] == 2
+    shown = run(stack, "dlq", "show")
+    assert "4 dead letters wait" in shown and "4 columns instead of 6" in shown
+    assert "\x1b[2J" not in shown
+
+    found = json.loads(run(stack, "dlq", "show", "--json"))
+    assert sum(found["counts"].values()) == len(found["letters"]) == 4
+    nothing = json.loads(run(stack, "dlq", "replay", "--json"))
+    assert (nothing["replayed"], sum(nothing["left"].values())) == (0, 4)
+
+    repaired = [x for x in found["letters"] if "nonsense" in x["text"]]
+    assert len(repaired) == 2
+    for record in repaired:
+        record["text"] = to_line(play(1)).decode()
+    edited = tmp_path / "letters.json"
+    edited.write_text(json.dumps({"letters": repaired}))
+    assert json.loads(run(stack, "dlq", "replay", "--edit", str(edited), "--json"))["replayed"] == 2
+    again = json.loads(run(stack, "dlq", "replay", "--edit", str(edited), "--json"))
+    assert (again["replayed"], again["replayed_before"]) == (0, 2)
+    for to in ("kafka", "elasticsearch"):
+        assert held(stack, to) == {i: to_document(play(i)) for i in range(2)}
+    assert "2 dead letters wait, 2 were replayed" in run(stack, "dlq", "show")
+
+
+def test_a_replayed_world_arrives_whole_with_its_dates(stack: Settings) -> None:
+    stack.world.mkdir(parents=True)
+    (stack.world / "tracks.csv").write_bytes(b"".join(to_line(play(i)) + b"\n" for i in range(500)))
+    assert "500 of 500 lines" in run(stack, "replay", "--speed", "100000")
+    assert "replayed before" in run(stack, "replay")
+    state = replay(stack)
+    assert state.shift_ms is not None
+    assert json.loads(run(stack, "ship", "--to", "kafka", "--once", "--json"))["accepted"] == 500
+    assert {i: x["played_at"] for i, x in held(stack, "kafka").items()} == {
+        i: when(play(i).played_at + state.shift_ms, iso=True) for i in range(500)
+    }
