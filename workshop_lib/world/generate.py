@@ -42,7 +42,7 @@ UNKNOWN_SHARE: Final = 0.001
 LIMITS: Final = {
     "customers": (50, 5_000_000),
     "tracks": (50, 1_000_000),
-    "plays": (1_000, 100_000_000),
+    "plays": (1_000, 20_000_000),
     "days": (3, 366),
 }
 
