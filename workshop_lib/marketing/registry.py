@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -187,7 +187,7 @@ def _store(settings: Settings, candidate: Candidate, decision: Decision) -> Mode
     try:
         candidate.pipeline.save(str(draft / PIPELINE))
         candidate.snapshot.to_parquet(draft / SNAPSHOT, index=False)
-        trained_at = datetime.now(UTC).replace(microsecond=0)
+        trained_at = _next_moment(settings)
         record = {
             "trained_at": trained_at.isoformat(),
             **asdict(decision),
@@ -206,6 +206,13 @@ def _store(settings: Settings, candidate: Candidate, decision: Decision) -> Mode
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return _read(root / version)
+
+
+def _next_moment(settings: Settings) -> datetime:
+    """Now, but after the newest model: versions sort as they came, whatever the clock does."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    newest = list_models(settings)[-1:]
+    return max([now, *(model.trained_at + timedelta(seconds=1) for model in newest)])
 
 
 def _read(folder: Path) -> Model:
