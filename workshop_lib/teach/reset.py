@@ -10,10 +10,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from kafka import KafkaAdminClient
-
 from workshop_lib import contracts
-from workshop_lib.connections import elasticsearch, redis_client
+from workshop_lib.connections import elasticsearch, kafka_admin, redis_client
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import running
 from workshop_lib.settings import Settings
@@ -65,7 +63,7 @@ def reset(settings: Settings) -> dict[str, int]:
 
 
 def _delete_topics(settings: Settings) -> int:
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    admin = kafka_admin(settings)
     try:
         ours = [settings.topic(name) for name in TOPICS]
         existing = [topic for topic in ours if topic in admin.list_topics()]
