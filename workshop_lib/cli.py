@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 
 import typer
+from rich.markup import escape
 
 from workshop_lib.commands.common import err
 from workshop_lib.errors import WorkshopError
@@ -18,7 +20,11 @@ app = typer.Typer(
 )
 
 #: Each module has a function ``register(app)`` that adds its commands.
-COMMANDS = ("stack", "data", "ingest", "stream", "train", "verify", "demo")
+COMMANDS = ("stack", "data", "ingest", "stream", "train", "sms", "verify", "demo")
+
+#: The library whose error it is → the server that is not there.
+SERVERS = {"elastic_transport": "Elasticsearch", "kafka": "Kafka", "redis": "Redis"}
+DOWN = re.compile("Connection|Timeout|NoBrokers|NodeNotReady")
 
 
 @app.callback()
@@ -43,17 +49,29 @@ def main() -> None:
     except WorkshopError as error:
         if debug:
             raise
-        err.print(f"[red]{error.message}[/red] {error.todo}", highlight=False, soft_wrap=True)
+        err.print(
+            f"[red]{escape(error.message)}[/red] {escape(error.todo)}",
+            highlight=False,
+            soft_wrap=True,
+        )
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
-        err.print(
-            f"[red]{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}[/red]"
-            " Run again with --debug for the traceback; `workshop status` shows the servers.",
-            highlight=False,
-            soft_wrap=True,
+        server = SERVERS.get(type(error).__module__.split(".")[0])
+        first_line = (str(error).splitlines() or [""])[0]
+        what, todo = (
+            (
+                f"{server} does not answer.",
+                "Run `workshop up`; `workshop status` shows the servers.",
+            )
+            if server and DOWN.search(f"{type(error).__name__} {error}")
+            else (
+                f"{type(error).__name__}: {first_line}",
+                "Run again with --debug for the traceback; `workshop status` shows the servers.",
+            )
         )
+        err.print(f"[red]{escape(what)}[/red] {todo}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

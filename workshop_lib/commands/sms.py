@@ -1,0 +1,110 @@
+"""Commands of the SMS part: the server, the simulated phone, opt-outs."""
+
+from __future__ import annotations
+
+import typer
+
+from workshop_lib.commands.common import err, out, print_json, stop_on_signal
+
+optout = typer.Typer(no_args_is_help=True, help="Who wants no messages: add, remove, list.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command("sms-server")(sms_server)
+    app.command("sms-gateway")(sms_gateway)
+    app.add_typer(optout, name="optout")
+
+
+def sms_server(
+    workers: int = typer.Option(1, min=1, max=64, help="Threads that send."),
+    provider: str = typer.Option("", help="file, http or twilio; the setting by default."),
+    once: bool = typer.Option(False, "--once", help="End when the outbox is empty."),
+    as_json: bool = typer.Option(False, "--json", help="Print the counts at the end."),
+) -> None:
+    """Stage 3: send the messages of the outbox, each once.
+
+    Takes entries of the Redis stream sms:outbox, sends them to the gateway, acknowledges
+    them. As many of these as you like may run at once; what one leaves behind, the others
+    send. Ctrl-C lets the message that is being sent end.
+
+    Example: [b]workshop sms-server --workers 2[/b], with [b]workshop sms-gateway[/b] beside it
+    """
+    from rich.live import Live
+
+    from workshop_lib.marketing.sms_server import serve
+    from workshop_lib.settings import Settings
+
+    with stop_on_signal() as stop, Live("waiting …", console=err, auto_refresh=False) as live:
+
+        def report(counts: dict[str, int]) -> None:
+            text = "  ".join(f"{number:,} {status}" for status, number in counts.items())
+            live.update(text, refresh=True)
+
+        counts = serve(Settings(), workers, provider, once, stop, report)
+    if as_json:
+        print_json(counts)
+
+
+def sms_gateway(
+    port: int = typer.Option(8025, min=0, max=65535, help="On 127.0.0.1; 0 takes a free one."),
+    fail_first: int = typer.Option(0, min=0, help="Let so many requests fail, for trying out."),
+    delay: float = typer.Option(0, min=0, help="Seconds until each answer, for trying out."),
+    as_json: bool = typer.Option(False, "--json", help="Print what arrived at the end."),
+) -> None:
+    """Stage 3: a simulated phone, which shows the messages that arrive.
+
+    Open its address in a browser, or read /messages as JSON. It forgets all when it ends.
+
+    Example: [b]workshop sms-gateway --port 8025[/b]
+    """
+    from workshop_lib.marketing.sms_gateway import Phone, serving
+
+    phone = Phone(fail_first, delay)
+    with stop_on_signal() as stop, serving(phone, port) as address:
+        err.print(f"The phone is at {address} (Ctrl-C ends it).", highlight=False)
+        stop.wait()
+    if as_json:
+        print_json(phone.summary())
+
+
+@optout.command("add")
+def add(customers: list[int] = typer.Argument(..., min=0, help="Customer ids.")) -> None:
+    """No more offers or messages to these customers, from now on.
+
+    Example: [b]workshop optout add 17 42[/b]
+    """
+    from workshop_lib.marketing import optouts
+    from workshop_lib.settings import Settings
+
+    out.print(f"{optouts.add(Settings(), *customers)} added.")
+
+
+@optout.command("remove")
+def remove(customers: list[int] = typer.Argument(..., min=0, help="Customer ids.")) -> None:
+    """Take the opt-out of these customers back.
+
+    Example: [b]workshop optout remove 17[/b]
+    """
+    from workshop_lib.marketing import optouts
+    from workshop_lib.settings import Settings
+
+    out.print(f"{optouts.remove(Settings(), *customers)} removed.")
+
+
+@optout.command("list")
+def show(as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
+    """All customers who opted out.
+
+    Example: [b]workshop optout list --json[/b]
+    """
+    from workshop_lib.marketing import optouts
+    from workshop_lib.settings import Settings
+
+    customers = optouts.listed(Settings())
+    if as_json:
+        print_json(customers)
+        return
+    out.print(f"{len(customers):,} opted out.")
+    if customers:
+        out.print(", ".join(map(str, customers)), highlight=False)
