@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,20 @@ def test_they_listen_on_this_machine_only(up: Settings) -> None:
     ]
     assert len(listening) >= 5  # two ports of Kafka, two of Elasticsearch, one of Redis
     assert set(listening) <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as somebody else")
+def test_started_by_root_elasticsearch_has_no_right_of_root_and_owns_only_what_it_writes(
+    up: Settings,
+) -> None:
+    pid = _pids(up)["elasticsearch"]
+    for member in process.family(psutil.Process(pid)):
+        assert 0 not in (*member.uids(), *member.gids())
+    owners = {path.name: path.stat().st_uid for path in elasticsearch.home(up).iterdir()}
+    assert {name for name, owner in owners.items() if owner == 0} == {
+        f"elasticsearch-{elasticsearch.VERSION}"
+    }
+    assert elasticsearch.home(up).stat().st_uid == 0
 
 
 def test_a_second_up_changes_nothing(up: Settings) -> None:

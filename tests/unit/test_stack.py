@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -157,7 +158,9 @@ def test_a_process_is_found_stopped_and_forgotten(tmp_path: Path) -> None:
 def test_a_reused_pid_is_not_ours_and_is_not_killed(tmp_path: Path) -> None:
     bystander = subprocess.Popen(SLEEP.words)
     try:
-        record = {"pid": bystander.pid, "started": psutil.Process(bystander.pid).create_time() - 5}
+        ours = process.started(os.getpid())
+        assert ours != process.started(bystander.pid)
+        record = {"pid": bystander.pid, "started": ours}
         (tmp_path / "x.json").write_text(json.dumps(record))
 
         assert process.find("x", tmp_path) is None
@@ -167,6 +170,20 @@ def test_a_reused_pid_is_not_ours_and_is_not_killed(tmp_path: Path) -> None:
     finally:
         bystander.kill()
         bystander.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux keeps ticks since boot")
+def test_setting_the_clock_does_not_lose_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = process.start("x", SLEEP, tmp_path, tmp_path / "x.log")
+    try:
+        before = running.create_time()
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: before + 3600)
+        assert process.find("x", tmp_path) is not None
+    finally:
+        monkeypatch.undo()
+        assert process.stop("x", tmp_path)
 
 
 def test_a_taken_port_gives_a_free_one() -> None:
@@ -187,7 +204,13 @@ def test_servers_listen_on_this_machine_only(tmp_path: Path) -> None:
     text = kafka.properties(tmp_path, 1, 2)
     addresses = [line for line in text.splitlines() if "://" in line]
     assert len(addresses) == 2 and all("://127.0.0.1:" in line for line in addresses)
-    assert "network.host: 127.0.0.1\n" in elasticsearch.yaml(tmp_path, 1, 2)
+    assert 'network.host: "127.0.0.1"\n' in elasticsearch.yaml(tmp_path, 1, 2)
+
+
+def test_a_folder_with_odd_signs_stays_one_value(tmp_path: Path) -> None:
+    text = elasticsearch.yaml(tmp_path / "my: #1 [home]", 1, 2)
+    (line,) = (line for line in text.splitlines() if line.startswith("path.data: "))
+    assert json.loads(line.removeprefix("path.data: ")) == f"{tmp_path}/my: #1 [home]/data"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts it as somebody else")
@@ -198,3 +221,52 @@ def test_root_with_a_closed_home_puts_elasticsearch_where_its_user_can_reach_it(
     closed.mkdir(mode=0o700)
     home = elasticsearch.home(Settings(home=closed))
     assert not home.is_relative_to(closed) and elasticsearch.reachable_by_others(home)
+
+
+def _archive(path: Path) -> Path:
+    """A zip of a program, whose files its maker meant for everybody or only for the group."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, mode in (("p/bin/run", 0o100755), ("p/config/roles", 0o100660)):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, "x")
+    return path
+
+
+def test_the_unpacked_program_can_be_read_by_all_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        elasticsearch.unpack(_archive(tmp_path / "p.zip"), tmp_path / "p")
+    finally:
+        os.umask(before)
+    modes = {
+        str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777
+        for path in (tmp_path / "p").rglob("*")
+    }
+    assert modes == {
+        "p/bin": 0o755,
+        "p/bin/run": 0o755,
+        "p/config": 0o755,
+        "p/config/roles": 0o644,
+    }
+    assert (tmp_path / "p").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_somebody_else_made_first_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elasticsearch.own(tmp_path / "mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(WorkshopError, match="belongs to somebody else"):
+        elasticsearch.own(tmp_path / "link")
+    monkeypatch.setattr(elasticsearch.os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(WorkshopError, match="belongs to somebody else"):
+        elasticsearch.own(tmp_path / "mine")
+
+
+def test_a_user_that_does_not_exist_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch.os, "geteuid", lambda: 0)
+    with pytest.raises(WorkshopError, match="no user 'nosuchuser'"):
+        elasticsearch.runs_as(settings.model_copy(update={"elasticsearch_user": "nosuchuser"}))

@@ -104,8 +104,9 @@ def prepare(settings: Settings, port: int, transport_port: int, java: Java) -> C
         [str(program / "bin" / "elasticsearch")],
         {
             "ES_JAVA_HOME": str(java.home),
-            # No heap dumps: each would be as large as the heap.
-            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} -XX:-HeapDumpOnOutOfMemoryError",
+            # Neither heap dumps nor the collector's log, which may grow to 2 GB.
+            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} -XX:-HeapDumpOnOutOfMemoryError -Xlog:disable"
+            " -Xlog:all=warning:stderr:utctime,level,tags",
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),
         },
@@ -135,10 +136,13 @@ def unpack(archive: Path, program: Path) -> None:
     partial = program.parent / "unpacking"
     shutil.rmtree(partial, ignore_errors=True)
     with zipfile.ZipFile(archive) as file:
-        for member in file.infolist():
-            path = Path(file.extract(member, partial))
-            path.chmod(0o755 if member.is_dir() else (member.external_attr >> 16) & 0o755 | 0o644)
-    partial.chmod(0o755)
+        file.extractall(partial)
+        modes = {
+            member.filename.rstrip("/"): member.external_attr >> 16 for member in file.infolist()
+        }
+    for path in partial.rglob("*"):
+        mode = modes.get(path.relative_to(partial).as_posix(), 0)
+        path.chmod(0o755 if path.is_dir() else mode & 0o755 | 0o644)
     os.replace(partial / program.name, program)
     partial.rmdir()
 
