@@ -44,16 +44,22 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
 
 
 def spark_session(
-    settings: Settings, name: str = "workshop", connectors: bool = True
+    settings: Settings, name: str = "workshop", connectors: bool = True, short: bool = False
 ) -> SparkSession:
     """The session, made or found. ``connectors``: with the jars that read Kafka.
+
+    ``short``: for a job of seconds, which ends before the JVM's second compiler pays off;
+    without that one such a job takes half of the time.
 
     What Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook.
     Raises ``WorkshopError`` when the jars are neither cached nor to be had.
     """
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    builder = SparkSession.builder.config(map=options(settings, name, _jars(settings, connectors)))
+    config = options(settings, name, _jars(settings, connectors))
+    if short:
+        config["spark.driver.extraJavaOptions"] += " -XX:TieredStopAtLevel=1"
+    builder = SparkSession.builder.config(map=config)
     with _stderr_to(settings.logs / "spark.log"):
         return builder.getOrCreate()
 
