@@ -6,6 +6,7 @@ modules that Elasticsearch requires, so the modules are asked for, not only the 
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
 import re
@@ -18,14 +19,41 @@ from pathlib import Path
 from workshop_lib.errors import WorkshopError
 
 OLDEST = 17
-NEEDED_MODULES = {"jdk.net", "jdk.management.agent", "java.management", "jdk.zipfs"}
+#: What Elasticsearch's module descriptors require, Spark's start script adds and Kafka uses,
+#: beyond java.base. A runtime of exactly these modules runs all three.
+NEEDED_MODULES = frozenset(
+    f"java.{name}"
+    for name in (
+        *("compiler", "desktop", "instrument", "logging", "management", "naming", "net.http"),
+        *("rmi", "scripting", "security.jgss", "security.sasl", "sql", "xml"),
+    )
+) | frozenset(
+    f"jdk.{name}"
+    for name in (
+        *("attach", "incubator.vector", "jdi", "jlink", "management", "management.agent"),
+        *("net", "security.auth", "unsupported", "zipfs"),
+    )
+)
+#: Folders that hold a Java, on Linux and macOS; ~ is the user's home.
 USUAL = (
     "/usr/lib/jvm/*",
+    "/usr/java/*",
     "/opt/java/*",
     "/opt/homebrew/opt/openjdk*",
     "/usr/local/opt/openjdk*",
+    "/home/linuxbrew/.linuxbrew/opt/openjdk*",
     "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+    "~/Library/Java/JavaVirtualMachines/*/Contents/Home",
+    "~/.sdkman/candidates/java/*",
+    "~/.jdks/*",
 )
+#: Package manager → the command that installs a full Java.
+INSTALL = {
+    "dnf": "dnf install -y java-21-openjdk-devel",
+    "zypper": "zypper install -y java-21-openjdk-devel",
+    "pacman": "pacman -S --needed jdk21-openjdk",
+    "apk": "apk add openjdk21-jdk",
+}
 
 
 @dataclass(frozen=True)
@@ -48,54 +76,63 @@ def parse_version(text: str) -> int | None:
 
 
 def candidates() -> Iterator[Path]:
-    """Java homes, best first, each once."""
-    seen: set[Path] = set()
-    homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
+    """Programs named java, best first, each once."""
+    programs = [Path(os.environ["JAVA_HOME"], "bin/java")] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("java")
     if on_path:
-        homes.append(Path(on_path).resolve().parents[1])
+        programs.append(Path(on_path))
     for pattern in USUAL:
-        homes += sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
-    for home in homes:
-        resolved = home.resolve()
-        if resolved not in seen and (resolved / "bin" / "java").exists():
+        homes = glob.glob(os.path.expanduser(pattern))
+        programs += [Path(home, "bin/java") for home in sorted(homes, reverse=True)]
+    seen: set[Path] = set()
+    for program in programs:
+        resolved = program.resolve()
+        if resolved not in seen and resolved.exists():
             seen.add(resolved)
-            yield resolved
+            yield program
 
 
-def problem(home: Path) -> tuple[int | None, str]:
-    """(version, what is wrong with the Java in ``home``); an empty text if nothing is."""
-    program = str(home / "bin" / "java")
+def _ask(program: Path, *arguments: str) -> str:
+    answer = subprocess.run(
+        [str(program), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    return answer.stderr + answer.stdout
+
+
+def inspect(program: Path) -> tuple[Java | None, str]:
+    """(the Java behind ``program``, what is wrong with it); an empty text if nothing is.
+
+    Its home is what it says itself: a program on PATH may be a link or a version manager's
+    script, and macOS has one that only points elsewhere.
+    """
     try:
-        answer = subprocess.run(
-            [program, "-version"], capture_output=True, text=True, timeout=30, check=False
-        )
-    except OSError as error:
+        answer = _ask(program, "-XshowSettings:properties", "-version")
+        version = parse_version(answer)
+        home = re.search(r"^\s*java\.home = (.+?)\s*$", answer, re.MULTILINE)
+        if version is None or home is None:
+            return None, "does not say its version"
+        if version < OLDEST:
+            return None, f"is Java {version}, older than {OLDEST}"
+        modules = {line.split("@")[0] for line in _ask(program, "--list-modules").splitlines()}
+    except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"cannot be run ({error})"
-    version = parse_version(answer.stderr + answer.stdout)
-    if version is None:
-        return None, "does not say its version"
-    if version < OLDEST:
-        return version, f"is Java {version}, older than {OLDEST}"
-    modules = subprocess.run(
-        [program, "--list-modules"], capture_output=True, text=True, timeout=30, check=False
-    ).stdout
-    missing = NEEDED_MODULES - {line.split("@")[0].strip() for line in modules.splitlines()}
+    missing = sorted(NEEDED_MODULES - modules)
     if missing:
-        return version, f"is trimmed: it lacks {', '.join(sorted(missing))}"
-    return version, ""
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        return None, f"is Java {version}, but trimmed: it lacks {', '.join(missing[:3])}{more}"
+    return Java(Path(home.group(1)), version), ""
 
 
 def find() -> Java:
     """The first Java that will do. ``WorkshopError`` names those that will not, and the remedy."""
     refused = []
-    for home in candidates():
-        version, wrong = problem(home)
-        if not wrong and version:
-            return Java(home, version)
-        refused.append(f"{home} {wrong}")
+    for program in candidates():
+        java, wrong = inspect(program)
+        if java:
+            return java
+        refused.append(f"{program} {wrong}")
     raise WorkshopError(
-        f"Java {OLDEST} or newer is needed"
+        f"A full Java {OLDEST} or newer is needed"
         + (f"; found: {'; '.join(refused)}." if refused else ", and none was found."),
         f"Install it: {install_command()}",
     )
@@ -105,15 +142,12 @@ def install_command() -> str:
     """What a person types on this system to get a full Java."""
     if platform.system() == "Darwin":
         return "brew install openjdk@21"
-    for program, command in (
-        ("apt-get", "sudo apt-get install -y openjdk-17-jre-headless"),
-        ("dnf", "sudo dnf install -y java-21-openjdk-headless"),
-        ("zypper", "sudo zypper install -y java-21-openjdk-headless"),
-        ("pacman", "sudo pacman -S jre21-openjdk-headless"),
-        ("apk", "sudo apk add openjdk21-jre-headless"),
-    ):
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    if shutil.which("apt-get"):
+        return f"{sudo}apt-get update && {sudo}apt-get install -y {_apt_package()}"
+    for program, command in INSTALL.items():
         if shutil.which(program):
-            return command
+            return sudo + command
     return "get a JDK 21 from your system's packages or from Eclipse Temurin, and set JAVA_HOME"
 
 
@@ -122,28 +156,29 @@ def find_or_install() -> Java:
     try:
         return find()
     except WorkshopError:
-        if not (hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")):
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", _apt_package()],
-    ):
+
+    def apt(*words: str) -> None:
+        command = ["apt-get", "-qq", *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
             raise WorkshopError(
-                f"`{' '.join(command)}` failed: {done.stderr.strip().splitlines()[-1:]}",
-                f"Install Java by hand: {install_command()}",
+                f"There is no full Java {OLDEST} or newer, and `{' '.join(command)}` failed:"
+                f" {' '.join(last)}",
+                f"Install it by hand: {install_command()}",
             )
+
+    apt("update")
+    apt("install", "-y", "--no-install-recommends", _apt_package())
     return find()
 
 
 def _apt_package() -> str:
-    """The newest headless runtime that apt knows, among the long-term ones."""
-    for package in ("openjdk-21-jre-headless", "openjdk-17-jre-headless"):
-        known = subprocess.run(
-            ["apt-cache", "show", package], capture_output=True, check=False
-        ).returncode
-        if known == 0:
-            return package
-    return "default-jre-headless"
+    """The newest long-term headless runtime that apt has; 17 if it does not know any yet."""
+    command = ["apt-cache", "show", "openjdk-21-jre-headless"]
+    # Its exit code is 0 also for a name that other packages only mention.
+    known = subprocess.run(command, capture_output=True, check=False).stdout
+    return f"openjdk-{21 if known else 17}-jre-headless"
