@@ -13,7 +13,7 @@ import pytest
 from workshop_lib import stack
 from workshop_lib.connections import consumer, create_topics, producer, redis_client
 from workshop_lib.settings import Settings
-from workshop_lib.stack import elasticsearch, process
+from workshop_lib.stack import artifacts, elasticsearch, process
 from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
@@ -52,6 +52,11 @@ def test_all_are_well_and_within_their_memory(up: Settings) -> None:
     services = stack.status(up)
     assert [service.problem for service in services] == ["", "", ""]
     assert 0 < sum(service.memory for service in services) < SERVERS_AT_MOST
+
+
+def test_the_size_of_all_files_is_the_one_that_progress_counts_to(up: Settings) -> None:
+    files = [artifacts.library() / name for name in artifacts.checksums()]
+    assert sum(file.stat().st_size for file in files) == artifacts.SIZE
 
 
 def test_a_taken_port_was_moved_and_the_settings_know(up: Settings, taken_port: int) -> None:

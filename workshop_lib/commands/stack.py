@@ -30,10 +30,14 @@ def fetch(settings: Settings) -> None:
     if not artifacts.missing():
         return
     with progress_bar() as bar:
-        task = bar.add_task("Fetching servers", total=None)
-        artifacts.ensure(
-            settings, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        task = bar.add_task("Asking what there is to fetch", total=None)
+
+        def show_bytes(done: int, total: int) -> None:
+            if done:
+                done, total = done // 10**6, total // 10**6
+                bar.update(task, description="Fetching servers, MB", completed=done, total=total)
+
+        artifacts.ensure(settings, show_bytes)
 
 
 def up(as_json: bool = AS_JSON) -> None:

@@ -121,7 +121,7 @@ def up(
             if all(service.ok for service in now):
                 return now
         java = find_or_install()
-        artifacts.ensure(settings, progress)
+        artifacts.ensure(settings, progress or artifacts.in_steps(report))
         ports = _choose_ports(settings, running)
         settings.home.mkdir(parents=True, exist_ok=True)
         (settings.home / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")
