@@ -50,3 +50,11 @@ def running(settings: Settings, *names: str) -> list[str]:
         except WorkshopError:
             held.append(name)
     return held
+
+
+def holder(settings: Settings, name: str) -> int | None:
+    """The id of the process that holds the lock ``name`` right now, if one does."""
+    if not running(settings, name):
+        return None
+    written = _file(settings, name).read_text()
+    return int(written) if written else None  # taken this very moment

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import only_one, running
+from workshop_lib.lock import holder, only_one, running
 from workshop_lib.settings import Settings
 
 HOLD = """
@@ -33,7 +33,9 @@ def test_a_second_one_is_told_who_holds_it(settings: Settings) -> None:
             pass
         with only_one(settings, "stream"):  # another name is another lock
             assert running(settings, "replay", "stream", "ship-kafka") == ["replay", "stream"]
+            assert holder(settings, "stream") == os.getpid()
     assert running(settings, "replay", "stream") == []
+    assert holder(settings, "stream") is None
 
 
 def test_a_killed_holder_leaves_nothing_behind(settings: Settings) -> None:

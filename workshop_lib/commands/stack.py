@@ -52,7 +52,7 @@ def up(as_json: bool = AS_JSON) -> None:
     fetch(settings)
     with err.status("Starting the servers …"):
         services = stack.up(settings, lambda text: err.print(text, highlight=False))
-    show(services, as_json)
+    show(settings, services, as_json)
 
 
 def down(
@@ -81,18 +81,22 @@ def status(as_json: bool = AS_JSON) -> None:
     from workshop_lib import stack
     from workshop_lib.settings import Settings
 
-    services = stack.status(Settings())
-    show(services, as_json)
+    settings = Settings()
+    services = stack.status(settings)
+    show(settings, services, as_json)
     raise typer.Exit(0 if all(service.ok for service in services) else 1)
 
 
-def show(services: list[ServiceStatus], as_json: bool) -> None:
+def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> None:
     """The servers as a table or as JSON, with the memory they hold together."""
     if as_json:
         print_json([service.as_dict() for service in services])
         return
     from rich.markup import escape
     from rich.table import Table
+
+    from workshop_lib.stack.embedded import resident_with_spark
+    from workshop_lib.stack.preflight import MEMORY_NEEDED
 
     table = Table()
     for column in ("server", "version", "address", "process", "memory", "health"):
@@ -108,8 +112,13 @@ def show(services: list[ServiceStatus], as_json: bool) -> None:
         )
     out.print(table)
     if any(not s.ok for s in services):
-        out.print("`workshop up` starts what is not running; logs are in .workshop/logs.")
-    out.print(f"Together {sum(s.memory for s in services) / 2**30:.2f} GiB resident.")
+        out.print(f"`workshop up` starts what is not running; logs are in {settings.logs}.")
+    servers = sum(s.memory for s in services)
+    with_spark = max(servers, resident_with_spark(settings))
+    out.print(
+        f"Memory: servers {servers / 2**30:.2f} GiB, with Spark {with_spark / 2**30:.2f}"
+        f" of {MEMORY_NEEDED / 2**30:.0f} GiB at most."
+    )
 
 
 def doctor(as_json: bool = AS_JSON) -> None:

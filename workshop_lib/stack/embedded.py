@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import only_one
+from workshop_lib.lock import holder, only_one
 from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts, elasticsearch, kafka, process, redis
 from workshop_lib.stack.java import Java, find_or_install
@@ -91,15 +94,21 @@ def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
 def _commands(
     settings: Settings, ports: dict[str, int], java: Java
 ) -> dict[str, Callable[[], process.Command]]:
+    """How to start each, the slowest one first: they come up side by side."""
     return {
-        "kafka": lambda: kafka.prepare(
-            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java
-        ),
         "elasticsearch": lambda: elasticsearch.prepare(
             settings, ports["elasticsearch"], ports["elasticsearch-transport"], java
         ),
         "redis": lambda: redis.prepare(settings.home / "redis", ports["redis"]),
+        "kafka": lambda: kafka.prepare(
+            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java
+        ),
     }
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """Only one may change the servers of this home; its namespaces share them."""
+    return only_one(settings.model_copy(update={"namespace": ""}), "up")
 
 
 def up(
@@ -111,9 +120,9 @@ def up(
 
     A server that crashed is started again on its port with its data; with all of them well
     nothing happens. ``report`` is told each step in a line. Raises ``WorkshopError`` with
-    the end of the log when a server does not come up.
+    the end of the log when a server does not come up. Interrupted, it stops what it started.
     """
-    with only_one(settings, "up"):
+    with _alone(settings):
         pids = _pids(settings)
         running = {name for name in VERSIONS if process.find(name, pids)}
         if running == set(VERSIONS):
@@ -123,16 +132,20 @@ def up(
         java = find_or_install()
         artifacts.ensure(settings, progress or artifacts.in_steps(report))
         ports = _choose_ports(settings, running)
-        settings.home.mkdir(parents=True, exist_ok=True)
-        (settings.home / "ports.json").write_text(json.dumps(ports, indent=2) + "\n")
-        for name, prepare in _commands(settings, ports, java).items():
-            if name in running:
-                continue
-            again = " again: it had crashed" if process.is_stale(name, pids) else ""
-            report(f"Starting {name} {VERSIONS[name]} on port {ports[name]}{again}")
-            process.start(name, prepare(), pids, _log(settings, name))
-        for name in VERSIONS:
-            _wait_for(settings, name, ports[name])
+        _write(settings.home / "ports.json", ports)
+        try:
+            for name, prepare in _commands(settings, ports, java).items():
+                if name in running:
+                    continue
+                again = " again: it had crashed" if process.is_stale(name, pids) else ""
+                report(f"Starting {name} {VERSIONS[name]} on port {ports[name]}{again}")
+                process.start(name, prepare(), pids, _log(settings, name))
+            for name in VERSIONS:
+                _wait_for(settings, name, ports[name])
+        except KeyboardInterrupt:
+            for name in set(VERSIONS) - running:
+                process.stop(name, pids)
+            raise
         _write_addresses(settings, ports)
         return status(settings)
 
@@ -165,13 +178,20 @@ def _write_addresses(settings: Settings, ports: dict[str, int]) -> None:
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
         "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
     }
-    content = {"stack": "embedded", "addresses": addresses}
-    (settings.home / "stack.json").write_text(json.dumps(content, indent=2) + "\n")
+    _write(settings.home / "stack.json", {"stack": "embedded", "addresses": addresses})
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all: other commands read these files at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(path)
 
 
 def down(settings: Settings) -> list[str]:
     """Stop every server, most dependent first; the names of those that ran. Data stays."""
-    with only_one(settings, "up"):
+    with _alone(settings):
         (settings.home / "stack.json").unlink(missing_ok=True)
         return [name for name in reversed(VERSIONS) if process.stop(name, _pids(settings))]
 
@@ -197,8 +217,9 @@ def status(settings: Settings) -> list[ServiceStatus]:
 def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus:
     found = process.find(name, _pids(settings))
     if found is None:
-        crashed = process.is_stale(name, _pids(settings))
-        problem = "crashed" if crashed else "not started"
+        problem = "not started"
+        if process.is_stale(name, _pids(settings)):
+            problem = f"crashed; its last line: {process.tail(_log(settings, name), 1)}"
         return ServiceStatus(name, VERSIONS[name], None, None, 0, problem)
     assert port is not None  # written before the process was started
     return ServiceStatus(
@@ -210,3 +231,13 @@ def resident(settings: Settings) -> int:
     """Bytes that all servers hold in memory right now."""
     found = (process.find(name, _pids(settings)) for name in VERSIONS)
     return sum(process.memory(each) for each in found if each)
+
+
+def resident_with_spark(settings: Settings) -> int:
+    """Bytes that the servers and ``workshop stream``, if it runs, hold right now."""
+    stream = holder(settings, "stream")
+    try:
+        spark = process.memory(psutil.Process(stream)) if stream else 0
+    except psutil.NoSuchProcess:
+        spark = 0
+    return resident(settings) + spark

@@ -82,11 +82,13 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Comman
     return Command(
         [
             *start[:1],
-            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={log4j}"),
+            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *("-Djava.net.preferIPv4Stack=true", f"-Dlog4j2.configurationFile={log4j}"),
             *start[1:],
             *("kafka.Kafka", str(config)),
         ],
         {},
+        folder=folder,
     )
 
 

@@ -30,9 +30,11 @@ class Command:
 
 
 def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
-    """Start ``command`` in a session of its own, its output appended to ``log``."""
+    """Start ``command`` in a session of its own, its output in ``log``; the last one is kept."""
     pids.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
     identity: dict[str, object] = {}
     if command.user:
         # All three: without a group the server would keep root's.
@@ -142,6 +144,8 @@ def memory(process: psutil.Process) -> int:
 def free_port(wanted: int, taken: set[int] | None = None) -> int:
     """``wanted`` if nothing listens there, else one that the system finds free."""
     for port in (wanted, *([0] * 20)):
+        if port and answers(port):
+            continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -152,6 +156,13 @@ def free_port(wanted: int, taken: set[int] | None = None) -> int:
             if found not in (taken or set()):
                 return found
     raise OSError("no free port on 127.0.0.1")
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there, perhaps on all addresses, where macOS lets us bind, too."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def tail(log: Path, lines: int = 3) -> str:
