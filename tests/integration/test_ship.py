@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,20 @@ from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
 from workshop_lib.play_line import MalformedPlay, Play, parse, to_document, to_line, when
 from workshop_lib.settings import Settings
+from workshop_lib.teach.reset import reset
 from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
 
 BEGIN = 1_700_000_000_000
 TARGETS = pytest.mark.parametrize("to", ["kafka", "elasticsearch"])
+
+
+@pytest.fixture
+def stack(stack: Settings) -> Iterator[Settings]:
+    """Of which no topic and no index is left behind: this name space is never used again."""
+    yield stack
+    reset(stack)
 
 
 def play(i: int) -> Play:
