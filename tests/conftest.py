@@ -59,6 +59,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from workshop_lib.stream.session import spark_session
 
     home = tmp_path_factory.mktemp("spark")
-    session = spark_session(Settings(home=home, spark_master="local[2]", shuffle_partitions=2))
+    settings = Settings(home=home, spark_master="local[2]", shuffle_partitions=2)
+    session = spark_session(settings, short=True)
     yield session
     session.stop()

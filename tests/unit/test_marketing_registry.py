@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_models import NO, YES, candidate
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import registry
 from workshop_lib.marketing.gate import Decision
 from workshop_lib.settings import Settings
-
-YES = Decision(True, ())
-NO = Decision(False, ("lift is 1.000, must be at least 3",))
-
-
-@dataclass
-class Fitted:
-    """Stands for a fitted pipeline: a folder with one file, or a crash half-way."""
-
-    text: str
-    breaks: bool = False
-
-    def save(self, path: str) -> None:
-        Path(path).mkdir()
-        (Path(path) / "weights").write_text(self.text)
-        if self.breaks:
-            raise OSError("no space left on device")
-
-
-def candidate(number: float = 1.0, breaks: bool = False) -> registry.Candidate:
-    return registry.Candidate(
-        Fitted(f"{number}", breaks),
-        pd.DataFrame({"customer_id": [0, 1], "evening": [0.25, number]}),
-        number,
-        {"error": 0.05, "precision": float("nan"), "intervals": {"error": (0.01, float("inf"))}},
-        ("evening",),
-        {"seed": 7},
-    )
 
 
 def test_nothing_is_in_use_before_the_first_accepted_model(settings: Settings) -> None:
