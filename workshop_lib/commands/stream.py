@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,7 @@ class Name(StrEnum):
     plays = "plays"
     aggregates = "aggregates"
     interests = "interests"
+    targets = "targets"
 
 
 def register(app: typer.Typer) -> None:
@@ -28,19 +30,24 @@ def stream(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print the progress of each at the end."),
 ) -> None:
-    """Stage 2: plays from Kafka through Spark into Elasticsearch and Redis.
+    """Stages 2 and 3: plays from Kafka through Spark into Elasticsearch and Redis.
 
     Joins each play with its listener, track and place, counts plays per minute, finds who
-    played the same track three times within 30 minutes. Runs until Ctrl-C, which lets the
-    running batch end; the next start goes on from there.
+    played the same track three times within 30 minutes, and offers a day of Gold to whom the
+    current model chooses. Runs until Ctrl-C, which lets the running batch end; the next start
+    goes on from there.
 
     Example: [b]workshop stream[/b], or [b]workshop stream interests --available-now[/b]
     """
     from rich.live import Live
 
+    from workshop_lib.marketing.targets import targets_query
     from workshop_lib.settings import Settings
     from workshop_lib.stream.run import run
 
+    for client in ("kafka", "elastic_transport", "elasticsearch"):
+        # Their own logs would drown what we say about a server that is away.
+        logging.getLogger(client).setLevel(logging.CRITICAL)
     names = [name.value for name in queries or Name]
     lines = dict.fromkeys(names, "waiting for the first batch …")
 
@@ -53,7 +60,8 @@ def stream(
             lines[name] = line(progress)
             live.update(text(), refresh=True)
 
-        result = run(Settings(), names, available_now, stop, report)
+        more = {Name.targets.value: targets_query}
+        result = run(Settings(), names, available_now, stop, report, more)
     if as_json:
         print_json(result)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ def progress(settings: Settings, query: str) -> dict[str, Any] | None:
     return load(_path(settings, query))
 
 
-def caught_up(settings: Settings) -> bool:
-    """Whether every query has written all that topic ``plays`` holds now."""
+def caught_up(settings: Settings, queries: Iterable[str] = tuple(QUERIES)) -> bool:
+    """Whether each of the queries has written all that topic ``plays`` holds now."""
     ends = offsets(settings, "end")
     return all(
         ((progress(settings, query) or {}).get("offsets", {})).get(partition, 0) >= end
-        for query in QUERIES
+        for query in queries
         for partition, end in ends.items()
     )
 
@@ -65,8 +66,13 @@ def checkpoint(settings: Settings, query: str) -> Path:
     return settings.checkpoints / (settings.namespace or "default") / query
 
 
-def record_batch(settings: Settings, query: str, batch: int, tally: Tally) -> None:
-    """Note that ``batch`` is written. Call it before Spark commits the batch."""
+def record_batch(
+    settings: Settings, query: str, batch: int, tally: Tally, about: Mapping[str, Any]
+) -> None:
+    """Note that ``batch`` is written, and what the query says ``about`` it.
+
+    Call it before Spark commits the batch.
+    """
     with _CHANGING:
         consumed = _batch_offsets(settings, query, batch)
         known = progress(settings, query) or _nothing(settings, query)
@@ -83,6 +89,7 @@ def record_batch(settings: Settings, query: str, batch: int, tally: Tally) -> No
             "written": before["written"] + tally.written,
             "dead_lettered": before["dead_lettered"] + tally.dead_lettered,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **about,
         }
         save(_path(settings, query), known)
 

@@ -6,7 +6,7 @@ In: the records of topic ``plays`` as a stream and the reference tables. Out: ``
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -24,10 +24,15 @@ from workshop_lib.stream.source import ORIGIN, bad, parse, plays
 
 
 class Query(NamedTuple):
-    """``stream``: what flows, in update mode; ``written``: a batch of it → its tallies."""
+    """``stream``: what flows, in update mode; ``written``: a batch of it → its tallies.
+
+    ``begin`` is called with a batch's number before it is written; what it returns is put
+    into the progress of the query.
+    """
 
     stream: DataFrame
     written: Callable[[DataFrame], DataFrame]
+    begin: Callable[[int], dict[str, Any]] = lambda number: {}
 
 
 def plays_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
@@ -84,10 +89,13 @@ def interests_query(records: DataFrame, reference: Reference, settings: Settings
     return Query(known, written)
 
 
-QUERIES: Final[dict[str, Callable[[DataFrame, Reference, Settings], Query]]] = {
+#: The records of topic ``plays`` and the reference tables → a query.
+Builder = Callable[[DataFrame, Reference, Settings], Query]
+
+QUERIES: Final[dict[str, Builder]] = {
     "plays": plays_query,
     "aggregates": aggregates_query,
     "interests": interests_query,
 }
 #: These may take a backlog in parts; see ``source.records`` for why the others may not.
-STATELESS: Final = ("plays",)
+STATELESS: Final = ("plays", "targets")

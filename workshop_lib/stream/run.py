@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from elastic_transport import TransportError
@@ -30,7 +30,7 @@ from workshop_lib.stream.progress import (
     record_committed,
     record_failure,
 )
-from workshop_lib.stream.queries import QUERIES, STATELESS
+from workshop_lib.stream.queries import QUERIES, STATELESS, Builder, Query
 from workshop_lib.stream.reference import Reference, load, to_spark
 from workshop_lib.stream.session import spark_session
 from workshop_lib.stream.sinks import total
@@ -48,17 +48,17 @@ POLL_SECONDS = 0.2
 class Batches:
     """Writes a query's batches, one at a time, and knows whether one is being written."""
 
-    def __init__(
-        self, settings: Settings, name: str, written: Callable[[DataFrame], DataFrame]
-    ) -> None:
-        self.settings, self.name, self.written = settings, name, written
+    def __init__(self, settings: Settings, name: str, query: Query) -> None:
+        self.settings, self.name, self.query = settings, name, query
         self.idle = threading.Event()
         self.idle.set()
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         self.idle.clear()
         try:
-            record_batch(self.settings, self.name, number, total(self.written(batch)))
+            about = self.query.begin(number)
+            tally = total(self.query.written(batch))
+            record_batch(self.settings, self.name, number, tally, about)
         finally:
             self.idle.set()
 
@@ -98,10 +98,12 @@ def run(
     available_now: bool = False,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    more: Mapping[str, Builder] | None = None,
 ) -> dict[str, dict[str, Any] | None]:
     """Run the queries until ``stop`` is set or, ``available_now``, until all there is is done.
 
-    Returns the progress of each. Raises ``WorkshopError`` when a server is not there, a query
+    ``names`` are of ``QUERIES`` and of ``more``, which are other stages'. Returns the progress
+    of each. Raises ``WorkshopError`` when a server is not there, a query
     fails, or another process runs streams of this home.
     """
     stop = stop or threading.Event()
@@ -110,7 +112,10 @@ def run(
         tables = load(settings)
         spark = spark_session(settings)
         reference = to_spark(spark, *tables)
-        running = [start(spark, settings, name, reference, available_now) for name in names]
+        table = {**QUERIES, **(more or {})}
+        running = [
+            start(spark, settings, name, table[name], reference, available_now) for name in names
+        ]
         try:
             while not stop.is_set() and any(each.query.isActive for each in running):
                 _follow(running, report)
@@ -147,12 +152,17 @@ def prepare(settings: Settings) -> None:
 
 
 def start(
-    spark: SparkSession, settings: Settings, name: str, reference: Reference, available_now: bool
+    spark: SparkSession,
+    settings: Settings,
+    name: str,
+    builder: Builder,
+    reference: Reference,
+    available_now: bool,
 ) -> Running:
-    """Start the query ``name`` where its checkpoint left it."""
+    """Start the query that ``builder`` makes, named ``name``, where its checkpoint left it."""
     limit = settings.batch_records if name in STATELESS else 0
-    query = QUERIES[name](records(spark, settings, limit), reference, settings)
-    batches = Batches(settings, name, query.written)
+    query = builder(records(spark, settings, limit), reference, settings)
+    batches = Batches(settings, name, query)
     trigger: dict[str, Any] = (
         {"availableNow": True}
         if available_now
