@@ -1,10 +1,14 @@
 # Two commands do it all: `make demo` and `make test`. Both make the environment first.
-# Another Python: make demo PYTHON=python3.13
+# Another Python: make demo PYTHON=/path/to/python3.12
 
 SHELL := /bin/bash
-.SHELLFLAGS := -o pipefail -c
 
-PYTHON ?= python3
+RECENT = import sys; sys.exit(sys.version_info < (3, 11))
+ifeq ($(origin PYTHON),undefined)
+# The first one that is new enough; if none is, python3, to say so.
+PYTHON := $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+  $$python -c '$(RECENT)' 2>/dev/null && command -v $$python && exit; done; echo python3)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -17,14 +21,19 @@ help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c '$(RECENT)' 2>/dev/null || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
-	  echo "Install one and say: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	  echo "Install one, for example:"; \
+	  echo "  Debian, Ubuntu: sudo apt-get install -y python3.11 python3.11-venv"; \
+	  echo "  Fedora:         sudo dnf install -y python3.12"; \
+	  echo "  macOS:          brew install python@3.12"; \
+	  echo "  anywhere:       uv python install 3.12"; \
+	  echo "then say: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; } >&2
 	@echo "Making the environment in $(VENV) (once; a few minutes) …"
 	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "On Debian or Ubuntu: sudo apt-get install -y python3-venv"; exit 1; }
-	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes \
-	  -r requirements.lock | awk '/^(Collecting|Installing|Building)/ { \
+	  echo "On Debian or Ubuntu: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@set -o pipefail; $(BIN)/pip install --disable-pip-version-check --progress-bar off \
+	  --require-hashes -r requirements.lock | awk '/^(Collecting|Installing|Building)/ { \
 	    printf "\r\033[K  %d: %s %.50s", ++n, $$1, $$2; fflush() } END { print "" }'
 	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
