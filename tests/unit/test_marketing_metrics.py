@@ -10,8 +10,10 @@ from workshop_lib.marketing.metrics import (
     auc,
     best_threshold,
     bootstrap,
+    chance,
     confusion,
     one_rule,
+    one_rule_at_volume,
     population_stability,
 )
 
@@ -77,6 +79,27 @@ def test_the_bootstrap_interval_holds_the_estimate_and_repeats_with_its_seed() -
     for name, (low, high) in intervals.items():
         assert low < confusion(taken, offered)[name] < high
     assert intervals == bootstrap(taken, offered, seed=1, rounds=200)
+
+
+def test_the_interval_of_what_is_never_defined_is_not_defined() -> None:
+    intervals = bootstrap(TAKEN, np.zeros(10, dtype=bool), seed=1, rounds=20)
+    assert np.isnan(intervals["precision"]).all() and np.isnan(intervals["lift"]).all()
+    assert intervals["recall"] == (0, 0)
+
+
+def test_the_best_rule_at_a_volume_reaches_the_most_takers() -> None:
+    noise = np.array([3, 1, 2, 4, 1, 3, 2, 4, 1, 3], dtype=float)
+    low_means_yes = np.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.8, 0.9, 0.6, 0.7, 0.8])
+    features = np.column_stack([noise, low_means_yes])
+    rule = one_rule_at_volume(features, TAKEN, 0.2)
+    assert (rule[0], rule[2]) == (1, False)
+    assert confusion(TAKEN, apply_rule(features, rule))["lift"] == pytest.approx(5)
+
+
+def test_a_score_of_a_balanced_model_is_told_as_a_chance() -> None:
+    assert chance(0.5, 0.1) == pytest.approx(0.1)  # no news: the base rate
+    assert chance(0.9, 0.1) == pytest.approx(0.5)
+    assert chance(0.3, 0.5) == pytest.approx(0.3)
 
 
 def test_stability_is_zero_for_the_same_and_large_for_a_shift() -> None:

@@ -118,12 +118,18 @@ def bootstrap(
     draws = rng.integers(0, len(taken), size=(rounds, len(taken)))
     samples = [confusion(taken[draw], offered[draw]) for draw in draws]
     return {
-        name: (
-            float(np.nanpercentile([s[name] for s in samples], 2.5)),
-            float(np.nanpercentile([s[name] for s in samples], 97.5)),
-        )
+        name: _middle(np.array([sample[name] for sample in samples]))
         for name in ("error", "precision", "recall", "lift")
     }
+
+
+def _middle(values: Numbers) -> tuple[float, float]:
+    """The middle 95 % of those that are defined; NaN when none is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def chance(score: float, base_rate: float) -> float:
