@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from ship_world import environment, held, letters, messages, play, write
 
 from workshop_lib import connections
 from workshop_lib.contracts import (
     DEAD_LETTER_HEADER,
     DEAD_LETTER_HEADERS,
     DEAD_LETTER_TOPIC,
-    PLAYS_TOPIC,
 )
-from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_document, to_line, when
+from workshop_lib.play_line import to_document, to_line, when
 from workshop_lib.settings import Settings
 from workshop_lib.teach.reset import reset
 from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
 
-BEGIN = 1_700_000_000_000
 TARGETS = pytest.mark.parametrize("to", ["kafka", "elasticsearch"])
 
 
@@ -42,56 +37,6 @@ def stack(stack: Settings) -> Iterator[Settings]:
     """Of which no topic and no index is left behind: this name space is never used again."""
     yield stack
     reset(stack)
-
-
-def play(i: int) -> Play:
-    return Play(i, i % 50, i % 20, BEGIN + i * 1000, i % 3 == 0, f"{i % 100_000:05d}")
-
-
-def write(settings: Settings, lines: list[bytes]) -> None:
-    settings.live_log.parent.mkdir(parents=True, exist_ok=True)
-    with settings.live_log.open("ab") as log:
-        log.write(b"".join(line + b"\n" for line in lines))
-
-
-def messages(settings: Settings, topic: str) -> list[Any]:
-    reader = connections.consumer(settings, topic, consumer_timeout_ms=1500)
-    try:
-        return list(reader)
-    finally:
-        reader.close()
-
-
-def held(settings: Settings, to: str) -> dict[int, dict[str, Any]]:
-    """Event id → document, as the target has them."""
-    if to == "kafka":
-        return {v["event_id"]: v for v in map(_value, messages(settings, PLAYS_TOPIC))}
-    client = connections.elasticsearch(settings)
-    index = settings.index("plays-raw")
-    client.indices.refresh(index=index)
-    found: dict[int, dict[str, Any]] = {}
-    after = None
-    while True:
-        answer = client.search(
-            index=index, size=10_000, sort=[{"event_id": "asc"}], search_after=after
-        )
-        hits = answer["hits"]["hits"]
-        assert all(hit["_id"] == str(hit["_source"]["event_id"]) for hit in hits)
-        found |= {hit["_source"]["event_id"]: hit["_source"] for hit in hits}
-        if len(hits) < 10_000:
-            return found
-        after = hits[-1]["sort"]
-
-
-def _value(message: Any) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(message.value)
-    assert message.key == str(value["customer_id"]).encode()
-    return value
-
-
-def letters(settings: Settings, to: str) -> list[dead_letters.Letter]:
-    where = dead_letters.in_topic if to == "kafka" else dead_letters.in_file
-    return list(where(settings))
 
 
 @TARGETS
@@ -163,12 +108,6 @@ def test_a_server_that_is_not_there_is_waited_for(stack: Settings, to: str) -> N
 
 
 # Killed -----------------------------------------------------------------------------------
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    names = ("home", "namespace", "kafka_bootstrap", "elasticsearch_url", "redis_url")
-    ours = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return os.environ | ours
 
 
 def start(settings: Settings, *arguments: str) -> subprocess.Popen[bytes]:
@@ -260,105 +199,6 @@ def test_replay_and_shipper_killed_again_and_again_over_rotations(stack: Setting
     assert held(stack, "kafka") == want
     assert shipped(stack, "kafka") == count
     assert letters(stack, "kafka") == []
-
-
-# Hostile input ----------------------------------------------------------------------------
-
-
-def hostile_lines(seed: int, count: int) -> list[bytes]:
-    """Well-formed lines, broken in every way we can think of, and some by chance."""
-    draw = random.Random(seed)
-
-    def fuzz(line: bytes) -> bytes:
-        broken = bytearray(line)
-        for _ in range(draw.randrange(1, 6)):
-            place = draw.randrange(len(broken) + 1)
-            broken[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(4))
-        return bytes(broken)
-
-    def field(line: bytes) -> bytes:
-        fields = line.split(b",")
-        fields[draw.randrange(6)] = draw.choice(
-            [b"", b"-1", b"1e5", b"NaN", b"null", b"1" * 30, b"' OR 1=1", "٣".encode(), b"[1]"]
-        )
-        return b",".join(fields)
-
-    ways = [
-        lambda line: line,
-        lambda line: b"\xef\xbb\xbf" + line,
-        lambda line: line.replace(b",", b",\x00", 1),
-        lambda line: line.replace(b'"', draw.choice([b"'", b'""', b"", b'"""'])),
-        lambda line: line.rstrip(b'"'),
-        lambda line: line + b',"' * draw.randrange(1, 4),
-        lambda line: b",".join(line.split(b",")[: draw.randrange(6)]),
-        lambda line: line + b",x" * draw.randrange(1, 3000),
-        lambda line: (
-            line.replace(b',"', b',"' + b"9" * draw.choice([200, 5000, 600_000]), 1)
-            if draw.random() < 0.05
-            else line + b"9" * 300
-        ),
-        lambda line: line.decode().encode("utf-16"),
-        lambda line: line.replace(b"-", b"\xe2\x80\x93"),
-        lambda line: line[: draw.randrange(len(line))] + b"\xff\xfe" + line[3:],
-        lambda line: line.replace(b"20", draw.choice([b"99", b"00", b"21"]), 1),
-        lambda line: line + b"\r",
-        lambda line: draw.randbytes(draw.randrange(200)),
-        field,
-        fuzz,
-        fuzz,
-    ]
-    lines = [draw.choice(ways)(to_line(play(i))).replace(b"\n", b" ") for i in range(count)]
-    return lines
-
-
-@pytest.fixture(scope="module")
-def hostile() -> list[bytes]:
-    return hostile_lines(7, 20_000)
-
-
-@TARGETS
-def test_20000_hostile_lines_are_accepted_or_dead_with_a_reason(
-    stack: Settings, to: str, hostile: list[bytes]
-) -> None:
-    write(stack, hostile)
-    report = ship(stack, to, once=True)
-    assert report.lines == 20_000 == report.accepted + report.rejected
-    dead = letters(stack, to)
-    assert len(dead) == report.rejected > 10_000
-    assert all(x.reason for x in dead)
-    assert sum(report.reasons.values()) == report.rejected
-    # Each letter has the bytes at its place of the log (a very long line their begin) …
-    data = stack.live_log.read_bytes()
-    for x in dead:
-        end = data.index(b"\n", x.offset)
-        assert data[x.offset : end].startswith(x.value)
-        assert len(x.value) == end - x.offset or len(x.value) == 1 << 19
-    # … and what is no letter was accepted, with the fields that its line has.
-    places = {x.offset for x in dead}
-    offset, accepted = 0, []
-    for line in hostile:
-        if offset not in places:
-            accepted.append(to_document(parse(line)))
-        offset += len(line) + 1
-    assert len(accepted) == report.accepted > 1000
-    if to == "kafka":  # some event ids are there twice: keys differ, so the order does
-        sent = map(_value, messages(stack, PLAYS_TOPIC))
-        assert sorted(sent, key=str) == sorted(accepted, key=str)
-    else:
-        assert held(stack, to) == {document["event_id"]: document for document in accepted}
-
-
-def test_the_hostile_lines_are_of_all_kinds(hostile: list[bytes]) -> None:
-    """Negative control: neither are all of them accepted nor all rejected for one reason."""
-    reasons: Counter[str] = Counter()
-    for line in hostile:
-        try:
-            parse(line, BEGIN + 10**9)
-        except MalformedPlay as error:
-            reasons[dead_letters.kind(str(error))] += 1
-    assert len(reasons) > 20
-    assert max(reasons.values()) < 8000
-    assert any("future" in reason for reason in reasons)
 
 
 # The commands -----------------------------------------------------------------------------

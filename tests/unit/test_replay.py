@@ -3,94 +3,27 @@ crash. A clock of the test's own stands in for time; one test uses the real one.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from replay_world import BEGIN, HOUR, NOW, Clock, log_lines, moved, record, replay, usual_lines
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import live_log, state_file
 from workshop_lib.ingest.recorded import redate, same_but_for_date, scan
-from workshop_lib.ingest.replay import ReplayState, read_state
+from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.replay import replay as real_replay
 from workshop_lib.lock import only_one
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_line
+from workshop_lib.play_line import Play, parse, to_line
 from workshop_lib.settings import Settings
-
-BEGIN = 1_700_000_000_000
-NOW = 1_800_000_000_000
-SECOND = 1000
-HOUR = 3_600_000
-
-
-class Clock:
-    """Stands still but for what is waited."""
-
-    def __init__(self, now: int = NOW) -> None:
-        self.now = now
-        self.on_wait: Callable[[], None] = lambda: None
-
-    def __call__(self) -> int:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        assert seconds > 0
-        self.now += int(seconds * 1000) + 1
-        self.on_wait()
-
-
-def replay(settings: Settings, clock: Clock | None = None, **options: Any) -> ReplayState:
-    clock = clock or Clock()
-    return real_replay(settings, clock=clock, wait=clock.wait, **options)
-
-
-def record(settings: Settings, lines: list[bytes]) -> list[bytes]:
-    settings.world.mkdir(parents=True, exist_ok=True)
-    (settings.world / "tracks.csv").write_bytes(b"".join(line + b"\n" for line in lines))
-    return lines
-
-
-def usual_lines(count: int = 40) -> list[bytes]:
-    """A play every 10 s; among them a late one, the same line twice, and broken ones."""
-    lines = [
-        to_line(Play(i, i % 7, i % 5, BEGIN + i * 10 * SECOND, i % 2 == 0, "01234"))
-        for i in range(count)
-    ]
-    lines[9] = to_line(Play(9, 2, 4, BEGIN + 30 * SECOND, False, "01234"))
-    lines[12] = lines[11]
-    lines[15] = b"not a play"
-    lines[18] = b""
-    lines[21] = b'21,0,1,"2099-01-01 00:00:00",1,"01234"'
-    lines[24] = b"\xff\xfe\x00,\r"
-    return lines
-
-
-def log_lines(settings: Settings) -> list[bytes]:
-    data = settings.live_log.read_bytes()
-    assert data.endswith(b"\n")
-    return data.split(b"\n")[:-1]
-
-
-def moved(line: bytes, shift: int) -> bytes:
-    """What becomes of a recorded line, worked out without the code under test."""
-    try:
-        play = parse(line)
-    except MalformedPlay:
-        return line
-    if play.played_at > BEGIN + 10**9:
-        return line
-    return to_line(play._replace(played_at=play.played_at + shift))
 
 
 def test_every_line_once_in_order_with_one_shift(settings: Settings) -> None:
     lines = record(settings, usual_lines())
     state = replay(settings, speed=100)
     assert (state.first_line, state.next_line, state.last_line, state.done) == (0, 40, 40, True)
-    assert state.shift_ms == NOW + 3900 - (BEGIN + 390 * SECOND)
+    assert state.shift_ms == NOW + 3900 - (BEGIN + 390_000)
     assert log_lines(settings) == [moved(line, state.shift_ms) for line in lines]
     assert read_state(settings) == state
 
@@ -245,122 +178,6 @@ def test_half_a_line_of_somebody_else_is_not_glued_to_a_play(settings: Settings)
         b"typed by hand",
         *(moved(line, state.shift_ms or 0) for line in lines),
     ]
-
-
-# Killed -------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """Stands for kill -9: no code of ours handles it."""
-
-
-@contextmanager
-def killed_at(step: int, done: float) -> Iterator[None]:
-    """Dies in the ``step``-th write of log or state; that write gets ``done`` (0–1) far."""
-    left = step
-    write, save = os.write, state_file.save
-
-    def dying_write(file: int, data: memoryview) -> int:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            write(file, data[: int(len(data) * done)])
-            raise Killed
-        return write(file, data)
-
-    def dying_save(path: Any, value: dict[str, Any]) -> None:
-        nonlocal left
-        left -= 1
-        if left != 0 or done == 1:
-            save(path, value)
-        if left == 0:
-            raise Killed
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(live_log.os, "write", dying_write)
-        patch.setattr(state_file, "save", dying_save)
-        yield
-
-
-STEPS = range(1, 16)  # chunks of 1, 10, 10, 10 and 9 lines: state before, lines, state after
-DONE = (0, 0.37, 0.999, 1)
-
-
-@pytest.mark.parametrize("mode", ["rate", "live"])
-@pytest.mark.parametrize("rotated", [False, True])
-@pytest.mark.parametrize("done", DONE)
-def test_killed_anywhere_the_log_has_every_line_once(
-    settings: Settings, mode: str, rotated: bool, done: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also when the log is renamed before the replay goes on."""
-    monkeypatch.setattr("workshop_lib.ingest.replay.CHUNK", 10)
-    lines = record(settings, usual_lines())
-    pace = {"rate": 1e6} if mode == "rate" else {}
-    for step in STEPS:
-        (settings.home / "replay.json").unlink(missing_ok=True)
-        for old in settings.home.glob("log/*"):
-            old.unlink()
-        with killed_at(step, done), pytest.raises(Killed):
-            replay(settings, **pace)
-        held = read_state(settings)
-        whole = settings.live_log.read_bytes().count(b"\n")
-        assert (held.next_line if held else 0) == whole
-        if rotated:
-            settings.live_log.rename(settings.live_log.with_name("plays.log.1"))
-        state = replay(settings, Clock(NOW + HOUR), **pace)
-        assert state.done
-        data = b"".join(p.read_bytes() for p in sorted(settings.home.glob("log/*"), reverse=True))
-        found = data.split(b"\n")[:-1]
-        if mode == "rate":
-            assert found == [moved(line, state.shift_ms or 0) for line in lines], step
-        else:
-            assert len(found) == len(lines), step
-            for one, other in zip(found, lines, strict=True):
-                assert same_but_for_date(one, other), step
-
-
-def test_the_kills_of_these_tests_do_happen_in_the_middle(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Negative control: without looking into the log, lines would be written twice."""
-    monkeypatch.setattr("workshop_lib.ingest.replay.CHUNK", 10)
-    record(settings, usual_lines())
-    with killed_at(5, 0.37), pytest.raises(Killed):
-        replay(settings, rate=1e6)
-    saved = state_file.load(settings.home / "replay.json")
-    assert saved is not None
-    data = settings.live_log.read_bytes()
-    assert saved["next_line"] == 1 < data.count(b"\n") < 11
-    assert not data.endswith(b"\n")
-
-
-def test_what_others_typed_into_the_log_is_not_counted(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workshop_lib.ingest.replay.CHUNK", 10)
-    lines = record(settings, usual_lines())
-    with killed_at(5, 1), pytest.raises(Killed):  # but 11 lines are written
-        replay(settings, rate=1e6)
-    with settings.live_log.open("ab") as log:
-        log.write(b"typed by hand\nand more\n")
-    held = read_state(settings)
-    assert held and held.next_line == 11
-    state = replay(settings)
-    want = [moved(line, state.shift_ms or 0) for line in lines]
-    assert log_lines(settings) == [*want[:11], b"typed by hand", b"and more", *want[11:]]
-
-
-def test_a_log_that_was_cut_or_removed_costs_no_line_that_was_not_written(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("workshop_lib.ingest.replay.CHUNK", 10)
-    lines = record(settings, usual_lines())
-    with killed_at(5, 0.5), pytest.raises(Killed):
-        replay(settings, rate=1e6)
-    settings.live_log.unlink()
-    state = replay(settings)
-    # From the last line known to be written: a line twice is better than a line lost.
-    assert log_lines(settings) == [moved(line, state.shift_ms or 0) for line in lines[1:]]
 
 
 # What a user did wrong ------------------------------------------------------------------
