@@ -1,8 +1,8 @@
 """Make a world: the files of a music site, and the ledger of what is true of it.
 
-In: a seed and sizes. Out: cust.csv, music.csv, tracks.csv, clicks.csv, ledger.parquet,
-ledger_customers.parquet and ledger.json (formats: data/README.md). The same arguments give
-the same bytes. Serves all stages.
+In: a seed and sizes. Out: cust.csv, music.csv, tracks.csv, clicks.csv, optouts.csv,
+ledger.parquet, ledger_customers.parquet and ledger.json (formats: data/README.md). The same
+arguments give the same bytes. Serves all stages.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from workshop_lib.world.catalogue import make_catalogue, tracks_table
 from workshop_lib.world.clicks import CAUSES, STEEPNESS, Clicks, click
 from workshop_lib.world.faults import BREAK, KIND_NAMES, MALFORMED, arrive, counts
 from workshop_lib.world.lines import play_lines
+from workshop_lib.world.optouts import opt_outs
 from workshop_lib.world.people import customers_table, make_people
 from workshop_lib.world.plays import SECOND, UNKNOWN_ZIPS, Plays, zip_list
 from workshop_lib.world.publish import staged
@@ -104,6 +105,8 @@ def generate(
     sound[list(lines.fault)] = False
     happened = true.take(sound)
     clicks = click(people, happened, seed, days, until)
+    would_take = clicks.customers["would_take"].to_numpy()
+    silent = opt_outs(would_take, seed)
 
     report("files")
     summary = {
@@ -116,6 +119,7 @@ def generate(
         "interests": {"hits": ledger.count_hits(happened)},
         "totals": ledger.totals(people, happened, zips, _years),
         "clicks": _clicks_summary(clicks),
+        "optouts": {"customers": len(silent), "would_take": int(would_take[silent].sum())},
         "bursts": _bursts_summary(bursts, burst_row + 1),
     }
     with staged(folder) as making, ThreadPoolExecutor(1) as aside:
@@ -130,6 +134,7 @@ def generate(
         _write(customers_table(people, seed, until), making / "cust.csv")
         _write(tracks_table(catalogue), making / "music.csv")
         _write(clicks.table, making / "clicks.csv", csv.QUOTE_MINIMAL)
+        _write(pd.DataFrame({"CustID": silent}), making / "optouts.csv")
         clicks.customers.to_parquet(making / "ledger_customers.parquet", index=False)
         (making / "ledger.json").write_text(json.dumps(summary, indent=1) + "\n")
         table.result()

@@ -18,6 +18,7 @@ FILES = (
     "cust.csv",
     "music.csv",
     "clicks.csv",
+    "optouts.csv",
     "tracks.csv",
     "rejected.jsonl",
     "ledger_customers.parquet",
