@@ -108,9 +108,12 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
             f"127.0.0.1:{s.port}" if s.port else "–",
             str(s.pid or "–"),
             f"{s.memory / 2**20:.0f} MB" if s.memory else "–",
-            "[green]ok[/green]" if s.ok else f"[red]{escape(s.problem)}[/red]",
+            "[green]ok[/green]" if s.ok else f"[red]{escape(s.problem.split(';')[0])}[/red]",
         )
     out.print(table)
+    for s in services:
+        if ";" in s.problem:
+            out.print(f"{s.name} {s.problem}", markup=False, highlight=False, soft_wrap=True)
     if any(not s.ok for s in services):
         out.print(f"`workshop up` starts what is not running; logs are in {settings.logs}.")
     servers = sum(s.memory for s in services)
