@@ -1,4 +1,4 @@
-"""The whole workshop in one go: servers up, world made, replayed, shipped, streamed, scored.
+"""The whole workshop in one go: servers, world, model, replay, streams, messages, score.
 
 In: Settings. Out: ``.workshop/reports/demo.json`` and whether all checks hold. Every step
 is the command that a learner types, as a process of its own, with its output kept in
@@ -13,16 +13,18 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
 from workshop_lib import stack
-from workshop_lib.connections import create_topics
+from workshop_lib.connections import create_topics, elasticsearch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
@@ -36,8 +38,8 @@ from workshop_lib.world.generate import generate
 
 #: A world of two weeks, of which the demo replays the last day and two hours.
 WORLD: dict[str, Any] = {"seed": 7, "customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
-REPLAYED_HOURS = 26
 REPLAY_SECONDS = 40
+QUERIES = ("plays", "aggregates", "interests", "targets")
 #: The replay and all that follows it must have come to rest by then.
 PATIENCE_SECONDS = 600
 
@@ -79,10 +81,13 @@ def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[
             make_world(settings, say)
             reset(settings)
             create_topics(settings)
+        with meter.phase("model"):
+            say("Training on the plays and clicks of the days before")
+            train(settings)
         with meter.phase("flow"):
-            flow(settings, report, meter)
+            phone = flow(settings, report, meter)
         with meter.phase("verify"):
-            scored = stages(settings)
+            scored = stages(settings, phone)
     return write_report(settings, scored, meter)
 
 
@@ -100,19 +105,37 @@ def make_world(settings: Settings, say: Callable[[str], None]) -> None:
     mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
 
 
-def steps(speed: float) -> dict[str, list[str]]:
+def train(settings: Settings) -> None:
+    """Train a model, as a step that ends by itself."""
+    step = _start(settings, "train", ["train"])
+    try:
+        step.wait(PATIENCE_SECONDS)
+    finally:
+        _stop({"train": step})
+    _all_well(settings, {"train": step})
+
+
+def steps(settings: Settings, gateway_port: int) -> dict[str, list[str]]:
     """The commands that run side by side, as a learner would type them."""
+    speed = settings.live_hours * 3600 / REPLAY_SECONDS
     return {
+        "sms-gateway": ["sms-gateway", "--port", str(gateway_port)],
+        "sms-server": ["sms-server"],
         "stream": ["stream"],
         "ship-kafka": ["ship", "--to", "kafka"],
         "ship-elasticsearch": ["ship", "--to", "elasticsearch"],
-        "replay": ["replay", "--speed", f"{speed:g}", "--last", str(REPLAYED_HOURS)],
+        "replay": ["replay", "--speed", f"{speed:g}", "--last", f"{settings.live_hours:g}"],
     }
 
 
-def flow(settings: Settings, report: Report, meter: Meter) -> None:
-    """Start the steps, wait until every play has gone all the way, stop them."""
-    commands = steps(REPLAYED_HOURS * 3600 / REPLAY_SECONDS)
+def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
+    """Start the steps, wait until every play has gone all the way, stop them.
+
+    Returns what arrived at the simulated phone.
+    """
+    gateway_port = process.free_port(urlsplit(settings.sms_url).port or 0)
+    settings = settings.model_copy(update={"sms_url": f"http://127.0.0.1:{gateway_port}"})
+    commands = steps(settings, gateway_port)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, arguments in commands.items():
@@ -127,9 +150,18 @@ def flow(settings: Settings, report: Report, meter: Meter) -> None:
                 )
             meter.look(settings, running)
             time.sleep(0.3)
+        arrived = phone(settings)
     finally:
         _stop(running)
     _all_well(settings, running)
+    return arrived
+
+
+def phone(settings: Settings) -> dict[str, Any]:
+    """What the simulated phone says of itself: counts and messages."""
+    with urllib.request.urlopen(f"{settings.sms_url}/messages", timeout=10) as answer:  # noqa: S310
+        summary: dict[str, Any] = json.load(answer)
+    return summary
 
 
 def _start(settings: Settings, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -140,7 +172,8 @@ def _start(settings: Settings, name: str, arguments: list[str]) -> subprocess.Po
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=os.environ | {"WORKSHOP_HOME": str(settings.home)},
+            env=os.environ
+            | {"WORKSHOP_HOME": str(settings.home), "WORKSHOP_SMS_URL": settings.sms_url},
             # Ctrl-C comes to the demo, which then stops its steps in order.
             start_new_session=True,
         )
@@ -152,7 +185,7 @@ def _at_rest(settings: Settings, report: Report) -> bool:
     if replayed is None:
         return False
     # Asked first, so that at the end the bars below are full.
-    streamed = caught_up(settings)
+    streamed = caught_up(settings, QUERIES)
     total = replayed.last_line - replayed.first_line
     lines = replayed.next_line - replayed.first_line
     report("replay → log", lines, total)
@@ -162,11 +195,20 @@ def _at_rest(settings: Settings, report: Report) -> bool:
         shipped[to] = state.lines if state else 0
         report(f"log → {to}", shipped[to], total)
     state = read_ship_state(settings, "kafka")
-    for query in ("plays", "aggregates", "interests"):
+    for query in QUERIES:
         done = (progress(settings, query) or {}).get("input_rows", 0)
         report(f"stream: {query}", done, total - (state.rejected if state else 0))
     arrived = all(count == total for count in shipped.values())
-    return replayed.done and arrived and streamed
+    if not (replayed.done and arrived and streamed):
+        return False
+    client = elasticsearch(settings)
+    client.indices.refresh(index=[settings.index("targets"), settings.index("sms")])
+    targets, sent = (
+        int(client.count(index=settings.index(name), query=query)["count"])
+        for name, query in (("targets", {"match_all": {}}), ("sms", {"term": {"status": "sent"}}))
+    )
+    report("targets → phone", sent, targets)
+    return sent >= targets
 
 
 def _all_well(settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -22,6 +22,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.verify.check import Check
 from workshop_lib.verify.score import stages
 from workshop_lib.verify.trace import trace
+from workshop_lib.world.read import load_customers
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -66,7 +67,7 @@ def test_the_report_has_the_promised_form(demo: tuple[Settings, str]) -> None:
     report: dict[str, Any] = json.loads((settings.reports / "demo.json").read_text())
     assert report["ok"] is True and report["stack"] == "embedded"
     assert report["versions"]["kafka"] == "4.3.1"
-    assert [stage["stage"] for stage in report["stages"]] == [1, 2]
+    assert [stage["stage"] for stage in report["stages"]] == [1, 2, 3]
     for stage in report["stages"]:
         assert len(stage["checks"]) >= 7
         for check in stage["checks"]:
@@ -85,12 +86,13 @@ def test_what_was_planted_was_really_there(demo: tuple[Settings, str]) -> None:
     assert found["2 planted bursts judged right"].actual >= 12
     assert found["2 interests"].actual["found"] > 50
     assert found["2 plays of unknown customers"].actual > 5
+    assert found["3 messages sent, one per target"].actual["found"] > 50
 
 
 def test_verify_prints_the_same_and_exits_with_0(demo: tuple[Settings, str]) -> None:
     done = workshop(demo[0].home, "verify", "--json")
     assert done.returncode == 0
-    assert [stage["stage"] for stage in json.loads(done.stdout)] == [1, 2]
+    assert [stage["stage"] for stage in json.loads(done.stdout)] == [1, 2, 3]
 
 
 def test_one_listener_can_be_followed_all_the_way(demo: tuple[Settings, str]) -> None:
@@ -165,6 +167,37 @@ def test_a_minute_counted_wrong_is_seen(demo: tuple[Settings, str]) -> None:
     finally:
         client.index(index=index, id=row["_id"], document=row["_source"], refresh=True)
     assert wrong(settings) == set()
+
+
+def test_an_offer_to_a_gold_member_that_was_never_sent_is_seen(
+    demo: tuple[Settings, str],
+) -> None:
+    settings, _ = demo
+    client = elasticsearch(settings)
+    index = settings.index("targets")
+    target = client.search(index=index, size=1)["hits"]["hits"][0]["_source"]
+    customers = load_customers(settings.world)
+    gold = int(customers.loc[customers["level"] == 2, "customer_id"].iloc[0])
+    spoiled = {**target, "customer_id": gold, "target_id": "invented"}
+    client.index(index=index, id="invented", document=spoiled, refresh=True)
+    try:
+        assert {
+            "3 Gold members targeted",
+            "3 targets triggered by a play of their own",
+            "3 messages sent, one per target",
+        } <= wrong(settings)
+    finally:
+        client.delete(index=index, id="invented", refresh=True)
+    assert wrong(settings) == set()
+
+
+def test_an_offer_is_traced_to_its_message(demo: tuple[Settings, str]) -> None:
+    settings, _ = demo
+    client = elasticsearch(settings)
+    target = client.search(index=settings.index("targets"), size=1)["hits"]["hits"][0]["_source"]
+    (offer,) = trace(settings, target["customer_id"])["offers"]
+    assert (offer["target_id"], offer["status"]) == (target["target_id"], "sent")
+    assert offer["decided_to_sent"] >= 0
 
 
 def test_reset_clears_everything_together(demo: tuple[Settings, str]) -> None:

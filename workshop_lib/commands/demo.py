@@ -18,11 +18,12 @@ def demo(
     keep: bool = typer.Option(False, "--keep", help="Leave the servers up afterwards."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before clearing earlier work."),
 ) -> None:
-    """Run everything end to end and print the scorecard: about two minutes.
+    """Run everything end to end and print the scorecard: two to three minutes.
 
-    Starts the servers, makes a world, replays its last day at great speed, ships it into
-    Elasticsearch and Kafka, streams it through Spark, and compares all results with what
-    was planted. Exit code 0 only if every check holds.
+    Starts the servers, makes a world, trains a model on its past, replays its last day at
+    great speed, ships it into Elasticsearch and Kafka, streams it through Spark, offers a day
+    of Gold to whom the model chooses, and compares all results with what was planted.
+    Exit code 0 only if every check holds.
     Example: workshop demo --keep
     """
     from workshop_lib import demo as whole

@@ -55,7 +55,7 @@ def print_scorecard(scored: list[Stage]) -> None:
             table.add_row(
                 check.name,
                 escape(_short(check.expected)),
-                "the same" if check.ok else escape(_short(check.actual)),
+                "the same" if check.expected == check.actual else escape(_short(check.actual)),
                 "[green]ok[/green]" if check.ok else "[bold red]WRONG[/bold red]",
             )
         out.print(table)
@@ -76,6 +76,8 @@ def _short(value: Any) -> str:
         first = value[0]
         best = f"{first[0]} ({first[1]})" if isinstance(first, list | tuple) else str(first)
         value = f"{best} first of {len(value)}"
+    elif isinstance(value, bool):
+        value = "yes" if value else "no"
     elif isinstance(value, int):
         value = f"{value:,}"
     return str(value)
@@ -129,6 +131,13 @@ def trace(
         f"{item['track_id']} ({when(item['interested_at'])})" for item in found["interests"]
     )
     out.print(f"Interest list in Redis: {listed or 'empty'}", highlight=False)
+    for offer in found["offers"]:
+        out.print(
+            f"Offer after event {offer['event_id']}: score {offer['score']:.3f} by model"
+            f" {offer['model_version']}, SMS {offer['status']}"
+            f" {_duration(offer['decided_to_sent'])} after the decision",
+            highlight=False,
+        )
 
 
 def _or_dash(value: int | None) -> str:

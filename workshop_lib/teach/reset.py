@@ -17,7 +17,7 @@ from workshop_lib.lock import running
 from workshop_lib.settings import Settings
 from workshop_lib.wait import wait_until
 
-LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream")
+LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
 TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC)
 
 
@@ -31,6 +31,7 @@ def local_state(settings: Settings) -> list[Path]:
         settings.home / "ship-elasticsearch.json",
         settings.home / "dead-letters",
         settings.home / "stream",
+        settings.home / "models",  # of a world that may be made anew: better none than a wrong one
     ]
 
 

@@ -17,11 +17,13 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.explore import answers
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
+from workshop_lib.marketing.registry import list_models
 from workshop_lib.settings import Settings
 from workshop_lib.stream.run import progress
 from workshop_lib.verify import held
 from workshop_lib.verify.check import Check, Stage, equal, same_counts, same_ids
 from workshop_lib.verify.expected import Expected, expected, top
+from workshop_lib.verify.offers import stage3
 
 TOP = 10
 
@@ -216,9 +218,15 @@ def _true(counts: pd.Series) -> int:
     return int(counts.get(1, 0))
 
 
-def stages(settings: Settings) -> list[Stage]:
-    """All stages that can be scored, in order."""
+def stages(settings: Settings, phone: dict[str, Any] | None = None) -> list[Stage]:
+    """All stages that have run, in order; the third only if a model was ever trained.
+
+    ``phone``: what arrived at the simulated phone, if it was asked.
+    """
     if elasticsearch(settings).cluster.health()["status"] == "red":
         raise WorkshopError("Elasticsearch is not well (red).", "See `workshop status`.")
     want = truth(settings)
-    return [stage1(settings, want), stage2(settings, want)]
+    scored = [stage1(settings, want), stage2(settings, want)]
+    if list_models(settings):
+        scored.append(stage3(settings, want, phone))
+    return scored

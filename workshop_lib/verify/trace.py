@@ -1,4 +1,4 @@
-"""One listener through every hop: log → Kafka → stream → Elasticsearch → Redis.
+"""One listener through every hop: log → Kafka → stream → Elasticsearch, Redis → SMS.
 
 In: Settings and a customer id. Out: one ``Hop`` per place and play, with the delay since
 the hop before. Names and addresses are not shown: they never leave the customers file.
@@ -89,7 +89,32 @@ def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
         "interests": [
             {"track_id": int(track), "interested_at": int(moment)} for track, moment in interests
         ],
+        "offers": _offers(settings, customer_id),
     }
+
+
+def _offers(settings: Settings, customer_id: int) -> list[dict[str, Any]]:
+    """Each target of the listener with its message, and the seconds from decision to sending."""
+    messages = {m["target_id"]: m for m in _found(settings, "sms", customer_id)}
+    offers = []
+    for target in _found(settings, "targets", customer_id):
+        message = messages.get(target["target_id"])
+        sent = _millis(message["updated_at"]) if message else None
+        offers.append(
+            {
+                "target_id": target["target_id"],
+                "event_id": target["event_id"],
+                "score": target["score"],
+                "model_version": target["model_version"],
+                "status": message["status"] if message else "waiting",
+                "decided_to_sent": _seconds(_millis(target["decided_at"]), sent),
+            }
+        )
+    return offers
+
+
+def _millis(text: str) -> int:
+    return pd.Timestamp(text).value // 1_000_000
 
 
 def _log(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
@@ -135,7 +160,7 @@ def _kafka(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -
 def _message(plays: dict[int, TracedPlay], message: Any) -> None:
     try:
         value = json.loads(message.value)
-        when = pd.Timestamp(value["played_at"]).value // 1_000_000
+        when = _millis(value["played_at"])
         play = _seen(plays, int(value["event_id"]), int(value["track_id"]), when)
     except (ValueError, KeyError, TypeError):
         return  # no play: the stream sends it to the dead letters
@@ -149,7 +174,7 @@ def _indices(settings: Settings, customer_id: int, plays: dict[int, TracedPlay])
     for document in _found(settings, "plays", customer_id):
         play = _seen_document(plays, document)
         play.title = document["title"]
-        play.processed_at = pd.Timestamp(document["processed_at"]).value // 1_000_000
+        play.processed_at = _millis(document["processed_at"])
     for document in _found(settings, "interests", customer_id):
         if document["event_id"] in plays:
             plays[document["event_id"]].interest = True
@@ -168,7 +193,7 @@ def _found(settings: Settings, index: str, customer_id: int) -> list[dict[str, A
 
 
 def _seen_document(plays: dict[int, TracedPlay], document: dict[str, Any]) -> TracedPlay:
-    when = pd.Timestamp(document["played_at"]).value // 1_000_000
+    when = _millis(document["played_at"])
     return _seen(plays, document["event_id"], document["track_id"], when)
 
 

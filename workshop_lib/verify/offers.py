@@ -1,0 +1,119 @@
+"""Stage 3 against the ledger: is the model good, are the right listeners targeted, once?
+
+In: Settings of a stack that has come to rest, the ledger's truth about the replayed plays,
+and what arrived at the simulated phone, if it was asked. Out: a ``Stage`` of checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from workshop_lib.connections import redis_client
+from workshop_lib.errors import WorkshopError
+from workshop_lib.marketing import optouts, registry
+from workshop_lib.marketing.outbox import GROUP, OUTBOX
+from workshop_lib.settings import Settings
+from workshop_lib.verify import held
+from workshop_lib.verify.check import Check, Stage, equal, same_ids
+from workshop_lib.verify.expected import Expected
+from workshop_lib.world.read import load_customers
+
+
+def stage3(settings: Settings, want: Expected, phone: dict[str, Any] | None = None) -> Stage:
+    """Act on it: model, targets, messages. ``phone``: the simulated phone's summary."""
+    model = registry.current(settings)
+    if model is None:
+        raise WorkshopError("No model is accepted yet.", "Run `workshop train`.")
+    targets = pd.DataFrame(
+        held.documents(
+            settings, "targets", "customer_id", "event_id", "target_id", "model_version", "score"
+        ),
+        columns=["_id", "customer_id", "event_id", "target_id", "model_version", "score"],
+    )
+    return Stage(
+        3,
+        "act on it",
+        [
+            *_model(settings, model),
+            *_right_people(settings, want, targets),
+            *_once(settings, targets, phone),
+        ],
+    )
+
+
+def at_least(name: str, floor: float, actual: float) -> Check:
+    return Check(name, f"at least {floor:g}", round(actual, 3), bool(actual >= floor))
+
+
+def _model(settings: Settings, model: registry.Model) -> list[Check]:
+    numbers = model.metrics
+    return [
+        equal("the gate accepted the model", True, model.accepted),
+        Check(
+            "model's error on unseen customers",
+            f"at most {settings.gate_max_error:g}",
+            round(numbers["error"], 3),
+            numbers["error"] <= settings.gate_max_error,
+        ),
+        at_least("model's lift at the offer's volume", settings.gate_min_lift, numbers["lift"]),
+        Check(
+            "model beats the best one-rule baseline",
+            f"error below {numbers['baseline_error']:.3f}",
+            round(numbers["error"], 3),
+            numbers["error"] < numbers["baseline_error"],
+        ),
+    ]
+
+
+def _right_people(settings: Settings, want: Expected, targets: pd.DataFrame) -> list[Check]:
+    """The targets against who would truly take the offer, of those who were listening."""
+    customers = load_customers(settings.world).set_index("customer_id")
+    truth = pd.read_parquet(settings.world / "ledger_customers.parquet")
+    takers = set(truth.loc[truth["would_take"], "customer_id"])
+    silent = set(optouts.listed(settings))
+    could = set(customers.index[(customers["level"] < 2) & (customers["status"] == 1)]) - silent
+    listening = set(want.plays["customer_id"]) & could
+    chosen = set(targets["customer_id"])
+    players = dict(zip(want.plays["event_id"], want.plays["customer_id"], strict=True))
+    gold = set(customers.index[customers["level"] == 2])
+    closed = set(customers.index[customers["status"] != 1])
+    own = sum(
+        players.get(event) == customer
+        for event, customer in zip(targets["event_id"], targets["customer_id"], strict=True)
+    )
+    hits = len(chosen & takers)
+    return [
+        at_least(
+            "precision: targets who would take it",
+            settings.gate_min_precision,
+            hits / max(len(chosen), 1),
+        ),
+        at_least(
+            "recall: listening takers who were targeted",
+            settings.gate_min_recall,
+            hits / max(len(listening & takers), 1),
+        ),
+        equal("Gold members targeted", 0, len(chosen & gold)),
+        equal("closed accounts targeted", 0, len(chosen & closed)),
+        equal("listeners targeted who opted out", 0, len(chosen & silent)),
+        equal("targets triggered by a play of their own", len(targets), int(own)),
+        equal("targets of listeners targeted before", 0, len(targets) - len(chosen)),
+    ]
+
+
+def _once(settings: Settings, targets: pd.DataFrame, phone: dict[str, Any] | None) -> list[Check]:
+    """Every target is one message, sent, and nothing waits."""
+    messages = list(held.documents(settings, "sms", "customer_id", "event_id", "status"))
+    sent = {message["_id"] for message in messages if message["status"] == "sent"}
+    client = redis_client(settings)
+    waiting: Any = client.xpending(settings.key(OUTBOX), GROUP) if messages else {"pending": 0}
+    checks = [
+        same_ids("messages sent, one per target", set(targets["target_id"]), sent),
+        equal("messages taken but not finished", 0, int(waiting["pending"])),
+    ]
+    if phone is not None:
+        arrived = {message["key"] for message in phone["messages"]}
+        checks.append(same_ids("messages at the phone", sent, arrived))
+    return checks
