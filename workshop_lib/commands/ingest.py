@@ -154,7 +154,7 @@ def ship(
 def dlq_show(
     limit: int = typer.Option(20, "--limit", help="The latest so many; 0 for all."),
     everything: bool = typer.Option(False, "--all", help="Also those that were replayed."),
-    as_json: bool = typer.Option(False, "--json", help="All that wait, as JSON, to look at or to repair."),
+    as_json: bool = typer.Option(False, "--json", help="All that wait, as JSON, to repair."),
 ) -> None:
     """Show dead letters, of the topic and of Stage 1's file: reason, origin, text.
 
