@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -30,6 +31,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.stream import run as runner
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
 from workshop_lib.stream.run import run
+from workshop_lib.teach.reset import reset
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("spark")]
 
@@ -48,7 +50,7 @@ BAD: list[tuple[bytes | None, bytes | None]] = [
 GOOD = [*PLAYS, *STRANGE]
 
 
-def own(running: Settings, home: Any) -> Settings:
+def own(running: Settings, home: Path) -> Settings:
     names = ("kafka_bootstrap", "elasticsearch_url", "redis_url")
     addresses = {name: getattr(running, name) for name in names}
     settings = Settings(home=home, namespace=f"t{uuid.uuid4().hex[:8]}-")
@@ -57,13 +59,23 @@ def own(running: Settings, home: Any) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def flowed(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def flowed(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a stack through which plays, duplicates and bad records have gone."""
     settings = own(running_stack, tmp_path_factory.mktemp("flowed"))
     connections.create_topics(settings)
     send(settings, [*GOOD[:150], *BAD, *GOOD[100:]])  # fifty of them twice
     run(settings, available_now=True)
-    return settings
+    yield settings
+    reset(settings)
+
+
+@pytest.fixture
+def fresh(running_stack: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a stack with a world and empty topics."""
+    settings = own(running_stack, tmp_path)
+    connections.create_topics(settings)
+    yield settings
+    reset(settings)
 
 
 def test_every_play_is_in_its_document(flowed: Settings) -> None:
@@ -182,11 +194,8 @@ def test_a_batch_that_was_written_but_not_committed_changes_nothing(flowed: Sett
     assert len(list(in_topic(flowed))) == letters
 
 
-def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(
-    running_stack: Settings, tmp_path: Any
-) -> None:
-    settings = own(running_stack, tmp_path)
-    connections.create_topics(settings)
+def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(fresh: Settings) -> None:
+    settings = fresh
     mapping = contracts.mapping("plays")
     mapping["mappings"]["properties"]["length_seconds"] = {"type": "byte"}  # at most 127
     connections.elasticsearch(settings).indices.create(index=settings.index("plays"), **mapping)
@@ -203,10 +212,9 @@ def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(
 
 
 def test_a_server_away_fails_the_query_in_words_and_the_next_start_goes_on(
-    running_stack: Settings, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    fresh: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = own(running_stack, tmp_path)
-    connections.create_topics(settings)
+    settings = fresh
     send(settings, [play(n, n * MINUTE) for n in range(5)])
     away = settings.model_copy(
         update={"elasticsearch_url": "http://127.0.0.1:9", "patience_seconds": 0.5}

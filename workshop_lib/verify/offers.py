@@ -20,7 +20,6 @@ from workshop_lib.verify.check import Check, Stage, equal, same_ids
 from workshop_lib.verify.expected import Expected
 from workshop_lib.world.read import load_customers
 
-
 #: Of those targeted, at least so many would take the offer. Less than the gate asks of the
 #: model: the ledger says who would have taken it when the ads ran, and habits have moved on
 #: since; 0.5 is still more than three times what picking listeners at random would reach.
