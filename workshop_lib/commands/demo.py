@@ -18,7 +18,7 @@ def demo(
     keep: bool = typer.Option(False, "--keep", help="Leave the servers up afterwards."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask before clearing earlier work."),
 ) -> None:
-    """Run everything end to end and print the scorecard: two to three minutes.
+    """Run everything end to end and print the scorecard: two minutes or less.
 
     Starts the servers, makes a world, trains a model on its past, replays its last day at
     great speed, ships it into Elasticsearch and Kafka, streams it through Spark, offers a day
