@@ -35,8 +35,8 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
     from workshop_lib import stack
 
     settings = Settings(home=tmp_path_factory.mktemp("stack"))
-    stack.up(settings)
     try:
+        stack.up(settings)
         yield Settings(home=settings.home)  # read again, with the ports that were free
     finally:
         stack.remove(settings)

@@ -69,7 +69,8 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Comman
                 *start,
                 f"-Dlog4j2.configurationFile={log4j}",
                 "kafka.tools.StorageTool",
-                *("format", "-t", cluster, "-c", str(config), "--ignore-formatted"),
+                # With the equals sign: an id may begin with a dash.
+                *("format", f"--cluster-id={cluster}", "-c", str(config), "--ignore-formatted"),
             ],
             capture_output=True,
             text=True,
