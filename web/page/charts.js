@@ -64,7 +64,7 @@ const CHARTS = {
     options: () => ({
       data: { type: 'donut', order: null },
       donut: {
-        width: 50,
+        width: 56,
         padAngle: 0.02,
         label: { format: (n, ratio, name) => name, threshold: 0.12 },
       },
@@ -145,6 +145,7 @@ let waiting = new Map(); // name → figures, newest only
 let busy = false;
 
 export function showCharts(data) {
+  document.body.dataset.drawn = '';
   for (const [name, { figures }] of Object.entries(CHARTS)) waiting.set(name, figures(data));
   if (!busy) next();
 }
@@ -153,6 +154,7 @@ export function showCharts(data) {
 function next() {
   const [entry] = waiting;
   busy = Boolean(entry);
+  if (!entry) document.body.dataset.drawn = 'all'; // a picture may be taken now
   if (!entry) return;
   waiting.delete(entry[0]);
   draw(...entry);

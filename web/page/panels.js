@@ -2,7 +2,7 @@
 // In: the two stores' parts of a snapshot. Out: text in the page.
 
 import { $, el, say, table } from './dom.js';
-import { clock, count, dayTime, decimal, hourMinute, label, percent, plural, span } from './words.js';
+import { count, dayTime, decimal, hourMinute, label, percent, plural, span } from './words.js';
 
 const NUMBER = 'number';
 
@@ -113,7 +113,7 @@ export function showStreams(redis, now) {
   const rows = redis.streams.map((each) => {
     const silent = now - Date.parse(each.at) > SILENT_MS;
     const state = each.failed ? 'failed' : !each.running ? 'stopped' : silent ? 'silent' : 'running';
-    const since = state === 'running' ? state : `${state} ${clock(Date.parse(each.at))}`;
+    const since = state === 'running' ? state : `${state} ${hourMinute(Date.parse(each.at))}`;
     return [each.query, count(each.lag), count(each.input_rows ?? 0), since];
   });
   const none = el('p', { class: 'none' }, 'No stream yet: start workshop stream.');

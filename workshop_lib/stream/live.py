@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from kafka.errors import KafkaError
 from redis import RedisError
@@ -52,7 +53,7 @@ def tell(settings: Settings, names: Sequence[str], running: bool) -> None:
     """Write the hash now."""
     ends = offsets(settings, "end")
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    fields = {}
+    fields: dict[Any, Any] = {}
     for name in names:
         known = progress(settings, name) or {}
         done = known.get("offsets", {})
