@@ -27,6 +27,7 @@ import psutil
 from workshop_lib import stack, web
 from workshop_lib.connections import create_topics, elasticsearch
 from workshop_lib.errors import WorkshopError
+from workshop_lib.explore.answers import refresh
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.settings import Settings
@@ -165,6 +166,7 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
 def show(settings: Settings, say: Callable[[str], None]) -> None:
     """Keep what the page shows now, and a picture of it where there is a browser."""
     address = web.start(settings)
+    refresh(settings)
     page.remember(settings, web.snapshot(address))
     try:
         web.picture(address, settings.reports / "page.png")
