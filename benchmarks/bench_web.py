@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 from playwright.sync_api import CDPSession, Page
 
 from workshop_lib import web
@@ -41,7 +40,9 @@ BANDS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 OBSERVE = """
 window.seen = { measures: [], long: [] };
 new PerformanceObserver((list) => {
-  for (const each of list.getEntries()) seen.measures.push([each.name, each.startTime, each.duration]);
+  for (const { name, startTime, duration } of list.getEntries()) {
+    seen.measures.push([name, startTime, duration]);
+  }
 }).observe({ type: 'measure', buffered: true });
 new PerformanceObserver((list) => {
   for (const each of list.getEntries()) seen.long.push(each.duration);

@@ -43,7 +43,7 @@ test('the summary has the view and the first of each chart', () => {
   };
   const view = { range: '6h', device: '', gender: 'female', level: 'Gold', state: '' };
   assert.equal(summaryWords(data, view, stateName),
-    'Last 6 hours (female, Gold): 1,234 plays by 1 listener. 50 % on mobile; busiest hour 19:00. ' +
+    'Last 6 hours (female, Gold): 1,234 plays by 1 listener. 50.0 % on mobile; busiest hour 19:00. ' +
     'Most played: T by A (7). Most plays from New York (98).');
 });
 
@@ -60,10 +60,10 @@ test('times in a unit that fits', () => {
 });
 
 test('ticks of the time axis are round and few', () => {
-  const hours = ticks(NOON - 24 * 3_600_000 + 60_000, NOON);
+  const hours = ticks(NOON - 24 * 3_600_000 + 60_000, NOON, 8);
   assert.equal(hours.length, 8);
   assert.ok(hours.every((at) => at % (3 * 3_600_000) === 0));
-  assert.deepEqual(ticks(NOON, NOON), [NOON]);
+  assert.deepEqual(ticks(NOON, NOON, 4), [NOON]);
 });
 
 test('shades hold about as many states each, and one value is one shade', () => {
