@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint lock kibana clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -56,6 +56,9 @@ lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
+
+kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/kibana
+	@$(BIN)/python -m workshop_lib.kibana
 
 clean: ## stop the servers; remove what running made, and the environment
 	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean
