@@ -109,7 +109,8 @@ def _documents(each: Object, view: Object, span: Span) -> Iterator[Question]:
 def _visualization(each: Object, view: Object, span: Span) -> Iterator[Question]:
     state = json.loads(each["attributes"]["visState"])
     if state["type"] == "vega":
-        for source in json.loads(state["params"]["spec"])["data"]:
+        sources = json.loads(state["params"]["spec"])["data"]
+        for source in (each for each in sources if "url" in each):
             url = source["url"]
             assert (url["index"], url["%context%"]) == (view["title"], True)
             assert url["%timefield%"] == view["timeFieldName"]

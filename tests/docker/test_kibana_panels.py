@@ -9,10 +9,9 @@ from __future__ import annotations
 import copy
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -34,6 +33,7 @@ from workshop_lib.marketing.sms_server import serve
 from workshop_lib.settings import Settings
 from workshop_lib.stream.queries import QUERIES
 from workshop_lib.stream.run import run
+from workshop_lib.teach.reset import reset
 from workshop_lib.world.generate import generate
 
 pytestmark = pytest.mark.stack
@@ -74,7 +74,7 @@ class Filled(NamedTuple):
 @pytest.fixture(scope="module")
 def filled(
     running_stack: Settings, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> Filled:
+) -> Iterator[Filled]:
     """A small world, replayed, shipped, streamed, offered and sent, by the real code."""
     settings = running_stack.model_copy(
         update={
@@ -108,7 +108,8 @@ def filled(
     client.indices.refresh(index=settings.index("*"))
     end = datetime.now(UTC)
     begin = end - timedelta(hours=HOURS)
-    return Filled(settings, Span(begin.isoformat(), end.isoformat(), HOURS * 3600))
+    yield Filled(settings, Span(begin.isoformat(), end.isoformat(), HOURS * 3600))
+    reset(settings)
 
 
 #: The numbers of the model that was refused.
@@ -117,10 +118,6 @@ MEASURED = {"error": 0.2, "precision": 0.5, "recall": 0.4, "lift": 1.0, "custome
 
 def asked(filled: Filled, objects: list[Object] = OBJECTS) -> list[Question]:
     return list(questions(objects, filled.span))
-
-
-def once(filled: Filled) -> Callable[..., Any]:
-    return cache(lambda name, span: filled.search(name, span))
 
 
 def changed(id_: str, change: Callable[[Object], None]) -> list[Object]:

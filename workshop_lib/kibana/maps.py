@@ -12,8 +12,10 @@ from typing import Any, Final
 from workshop_lib.kibana.aggregations import ALL_LABELS, split
 from workshop_lib.kibana.charts import TIME_FIELD, Chart
 
-#: Edge of a dot's tile: 360° / 2⁷ at the equator, about 200 km here.
-DOT_PRECISION: Final = 7
+#: Edge of a dot's tile: 360° / 2⁸ at the equator, about 120 km here.
+DOT_PRECISION: Final = 8
+#: So many states are named, those with most plays; in the north-east there is no room for all.
+NAMED: Final = 30
 #: At which scale Vega's picture of the United States is 960 × 600.
 ALBERS_SCALE, ALBERS_WIDTH, ALBERS_HEIGHT = 1200, 960, 600
 #: Where the map opens: all states but Alaska and Hawaii.
@@ -80,6 +82,19 @@ def state_map(chart: Chart) -> dict[str, Any]:
                 centre,
             ),
             _source("states", chart, {"terms": {"field": state, "size": ALL_LABELS}}, centre),
+            {
+                "name": "named",
+                "source": "states",
+                "transform": [
+                    {
+                        "type": "window",
+                        "sort": {"field": "doc_count", "order": "descending"},
+                        "ops": ["row_number"],
+                        "as": ["place"],
+                    },
+                    {"type": "filter", "expr": f"datum.place <= {NAMED}"},
+                ],
+            },
         ],
         "scales": [
             {
@@ -87,7 +102,7 @@ def state_map(chart: Chart) -> dict[str, Any]:
                 "type": "linear",
                 "domain": {"data": "states", "field": "doc_count"},
                 "zero": True,
-                "range": [0, {"signal": "width * height / 160"}],
+                "range": [0, {"signal": "width * height / 120"}],
             }
         ],
         "signals": [
@@ -107,7 +122,7 @@ def state_map(chart: Chart) -> dict[str, Any]:
                 "type": "symbol",
                 "from": {"data": "places"},
                 "encode": {
-                    "update": {**place, "size": {"value": 14}, "fill": {"value": GREY}},
+                    "update": {**place, "size": {"value": 9}, "fill": {"value": GREY}},
                 },
                 "interactive": False,
             },
@@ -129,7 +144,7 @@ def state_map(chart: Chart) -> dict[str, Any]:
             },
             {
                 "type": "text",
-                "from": {"data": "states"},
+                "from": {"data": "named"},
                 "encode": {
                     "update": {
                         **place,

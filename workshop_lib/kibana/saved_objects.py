@@ -49,7 +49,7 @@ def object_id(name: str) -> str:
 
 
 def objects() -> list[SavedObject]:
-    """Everything, in an order in which each object comes after those it refers to."""
+    """Everything: data views, charts, dashboards."""
     used = {chart.reads for chart in CHARTS}
     return [
         *(data_view(index) for index in INDICES if index in used),
