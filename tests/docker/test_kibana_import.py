@@ -19,7 +19,7 @@ import pytest
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.kibana.saved_objects import FILE
-from workshop_lib.stack.kibana import import_objects
+from workshop_lib.stack.kibana import import_all, import_file
 
 OWN_KEY = "Basic " + base64.b64encode(b"elastic:secret").decode()
 
@@ -27,9 +27,9 @@ OWN_KEY = "Basic " + base64.b64encode(b"elastic:secret").decode()
 class Kibana(ThreadingHTTPServer):
     """Keeps objects by type and id. ``starting``: so many requests are answered with 503."""
 
-    def __init__(self, starting: int = 0, secured: bool = False) -> None:
+    def __init__(self, starting: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.starting, self.secured, self.requests = starting, secured, 0
+        self.starting, self.requests = starting, 0
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
 
     @property
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests += 1
         if self.server.requests <= self.server.starting:
             return self.answer(503, b"Kibana server is not ready yet", "text/plain")
-        if self.server.secured and self.headers["Authorization"] != OWN_KEY:
+        if self.headers["Authorization"] != OWN_KEY:
             return self.refuse(401, "Unauthorized", "[security_exception]: unable to authenticate")
         if self.path != "/api/saved_objects/_import?overwrite=true":
             return self.refuse(404, "Not Found", "Not Found")
@@ -115,16 +115,18 @@ def lines(path: Path = FILE) -> list[str]:
 
 def test_all_objects_arrive_as_they_are_and_a_second_time_changes_nothing() -> None:
     expected = {(o["type"], o["id"]): o for o in map(json.loads, lines())}
+    said: list[str] = []
     with kibana() as server:
-        assert import_objects(server.url) == len(expected)
+        import_all(server.url, "secret", said.append)
         assert server.objects == expected
-        assert import_objects(server.url + "/") == len(expected)
+        import_all(server.url + "/", "secret", said.append)
         assert server.objects == expected
+    assert said == [f"Kibana has {len(expected)} objects of workshop.ndjson"] * 2
 
 
 def test_a_kibana_that_is_starting_is_waited_for() -> None:
     with kibana(starting=2) as server:
-        assert import_objects(server.url) == len(lines())
+        assert import_file(server.url, "secret", FILE) == len(lines())
         assert server.requests == 3
 
 
@@ -132,14 +134,12 @@ def test_one_that_does_not_come_is_named() -> None:
     with kibana() as server:
         gone = server.url
     with pytest.raises(WorkshopError, match=f"{gone} did not answer"):
-        import_objects(gone, patience_seconds=0.2)
+        import_file(gone, "secret", FILE, patience_seconds=0.2)
 
 
 def test_the_user_is_told_to_kibana() -> None:
-    with kibana(secured=True) as server:
-        assert import_objects(server.url, user="elastic", password="secret") == len(lines())
-        with pytest.raises(WorkshopError, match=r"does not let this user import \(401\)"):
-            import_objects(server.url, user="elastic", password="wrong")
+    with kibana() as server, pytest.raises(WorkshopError, match=r"user elastic import \(401\)"):
+        import_file(server.url, "wrong", FILE)
 
 
 def test_an_object_that_was_not_taken_is_named_with_the_reason(tmp_path: Path) -> None:
@@ -148,19 +148,18 @@ def test_an_object_that_was_not_taken_is_named_with_the_reason(tmp_path: Path) -
     assert len(without_plays) == len(lines()) - 1
     part.write_text("\n".join(without_plays))
     with kibana() as server, pytest.raises(WorkshopError) as error:
-        import_objects(server.url, part)
+        import_file(server.url, "secret", part)
     assert "missing references (index-pattern workshop-plays)" in str(error.value)
-    assert f"of {len(without_plays)} saved objects" in str(error.value)
+    assert f"of {len(without_plays)} objects of part.ndjson" in str(error.value)
 
 
 def test_a_file_that_is_none_is_refused_in_kibanas_words(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.ndjson"
-    broken.write_text('{"id": 1\n')
-    with kibana() as server, pytest.raises(WorkshopError, match=r"refused the file \(400\)"):
-        import_objects(server.url, broken)
+    (tmp_path / "broken.ndjson").write_text('{"id": 1\n')
+    with kibana() as server, pytest.raises(WorkshopError, match=r"broken.ndjson \(400\): Exp"):
+        import_all(server.url, "secret", print, tmp_path)
 
 
 def test_fewer_than_were_sent_are_not_taken_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Kibana, "take", lambda *_: {"success": True, "successCount": 1})
     with kibana() as server, pytest.raises(WorkshopError, match=f"took 1 of {len(lines())}"):
-        import_objects(server.url)
+        import_file(server.url, "secret", FILE)

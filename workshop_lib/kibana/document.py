@@ -5,6 +5,7 @@ In: ``CHARTS`` and ``DASHBOARDS``. Out: the document with what lies between its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +47,6 @@ def write(path: Path = DOCUMENT) -> None:
     path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

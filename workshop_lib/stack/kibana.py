@@ -1,44 +1,55 @@
-"""Kibana's import of saved objects: the workshop's data views, charts and dashboards.
+"""Kibana's objects, data views and dashboards, from ``docker/kibana/*.ndjson`` into Kibana.
 
-In: the address of a Kibana and the file that ``make kibana`` writes. Out: how many objects it
-took. Objects of the same id are replaced, so a second import changes nothing.
+In: the address of a Kibana and the password of Elasticsearch's user ``elastic``. Objects of
+the same id are replaced, so a second import changes nothing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import urllib3
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.kibana.saved_objects import FILE
+from workshop_lib.settings import PROJECT
 from workshop_lib.wait import wait_until
 
-IMPORT = "/api/saved_objects/_import?overwrite=true"
+FOLDER: Final = PROJECT / "docker" / "kibana"
+USER: Final = "elastic"
 #: Answers of a Kibana that is still starting.
-NOT_READY = (502, 503)
+NOT_READY: Final = (502, 503)
+PATIENCE_SECONDS: Final = 120.0
 
 
-def import_objects(
+def import_all(
     url: str,
-    path: Path = FILE,
-    *,
-    user: str = "",
-    password: str = "",
-    patience_seconds: float = 120,
-) -> int:
-    """Put the objects of ``path`` into the Kibana at ``url``; their number.
+    password: str,
+    report: Callable[[str], None],
+    folder: Path = FOLDER,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Import every file of ``folder``; a Kibana that is starting is waited for.
 
-    A Kibana that is starting is waited for. Raises ``WorkshopError`` when there is none, when it
-    refuses the user or the file, or when it did not take each object; which, and why, is said.
+    Raises ``WorkshopError`` when there is no Kibana, when it refuses the user or a file, and
+    when it did not take each object: which, and why, is said.
     """
+    for path in sorted(folder.glob("*.ndjson")):
+        count = import_file(url, password, path, patience_seconds)
+        report(f"Kibana has {count} objects of {path.name}")
+
+
+def import_file(
+    url: str, password: str, path: Path, patience_seconds: float = PATIENCE_SECONDS
+) -> int:
+    """Import one file; the number of its objects. Raises like ``import_all``."""
     content = path.read_bytes()
 
     def answer() -> urllib3.BaseHTTPResponse | None:
         try:
-            response = _post(url, content, user, password)
+            response = _post(url, password, path.name, content)
         except urllib3.exceptions.HTTPError:
             return None
         return None if response.status in NOT_READY else response
@@ -48,53 +59,51 @@ def import_objects(
     except WorkshopError as error:
         raise WorkshopError(
             f"Kibana at {url} did not answer, or was still starting, for {patience_seconds:g} s.",
-            "See `workshop status`, and its log: docker compose logs kibana.",
+            "`workshop status` shows how it is; `workshop up --docker` tries again.",
         ) from error
     assert response  # it is what ``wait_until`` waited for
-    return _taken(url, response, sum(1 for line in content.splitlines() if line.strip()))
+    lines = sum(1 for line in content.splitlines() if line.strip())
+    return _taken(path.name, response, lines)
 
 
-def _post(url: str, content: bytes, user: str, password: str) -> urllib3.BaseHTTPResponse:
-    # Kibana takes no request that changes anything without this header.
-    headers = {"kbn-xsrf": "true"}
-    if user:
-        headers |= urllib3.make_headers(basic_auth=f"{user}:{password}")
+def _post(url: str, password: str, name: str, content: bytes) -> urllib3.BaseHTTPResponse:
     return urllib3.request(
         "POST",
-        url.rstrip("/") + IMPORT,
-        headers=headers,
-        fields={"file": (FILE.name, content, "application/ndjson")},
-        timeout=30,
+        f"{url.rstrip('/')}/api/saved_objects/_import?overwrite=true",
+        headers={
+            **urllib3.make_headers(basic_auth=f"{USER}:{password}"),
+            "kbn-xsrf": "workshop",  # without it, Kibana takes nothing that changes anything
+        },
+        fields={"file": (name, content, "application/ndjson")},
+        timeout=60,
         retries=False,
     )
 
 
-def _taken(url: str, response: urllib3.BaseHTTPResponse, sent: int) -> int:
+def _taken(name: str, response: urllib3.BaseHTTPResponse, sent: int) -> int:
     """The number of objects that Kibana took: all, or ``WorkshopError``."""
+    if response.status in (401, 403):
+        raise WorkshopError(
+            f"Kibana does not let user {USER} import ({response.status}).",
+            "Is ELASTIC_PASSWORD in docker/.env the one that the data was made with?",
+        )
     try:
         answer = json.loads(response.data)
     except ValueError:
-        answer = {}
-    if response.status in (401, 403):
-        raise WorkshopError(
-            f"Kibana at {url} does not let this user import ({response.status}).",
-            "The password is in docker/.env; `workshop up --docker` makes a new one if it is lost.",
-        )
+        answer = {"message": response.data.decode(errors="replace")[:200]}
     if response.status != 200:
-        why = answer.get("message") or response.data.decode(errors="replace")[:200]
         raise WorkshopError(
-            f"Kibana at {url} refused the file ({response.status}): {why}",
-            "Write it anew with `make kibana`; Kibana has to be 8.19.",
+            f"Kibana refused {name} ({response.status}): {answer.get('message')}",
+            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
         )
-    errors = answer.get("errors") or []
-    count = int(answer.get("successCount", 0))
+    errors, count = answer.get("errors") or [], answer.get("successCount", 0)
     if errors or not answer.get("success") or count != sent:
-        first = _why(errors[0]) if errors else "it does not say why"
+        why = _why(errors[0]) if errors else "it does not say why"
         raise WorkshopError(
-            f"Kibana took {count} of {sent} saved objects; {first}.",
-            "Write the file anew with `make kibana`, then import it again.",
+            f"Kibana took {count} of {sent} objects of {name}; {why}.",
+            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
         )
-    return count
+    return int(count)
 
 
 def _why(error: dict[str, Any]) -> str:
