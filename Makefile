@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo lab test lint lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -43,6 +43,9 @@ setup: $(STAMP) ## the environment, Java and the servers' files
 
 demo: setup ## the whole pipeline, end to end, with a scorecard
 	@$(BIN)/workshop demo
+
+lab: setup ## the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops all
+	@$(BIN)/workshop lab
 
 test: setup lint ## all tests, on real servers of their own
 	@$(BIN)/pytest
