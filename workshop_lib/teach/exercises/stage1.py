@@ -13,11 +13,11 @@ from workshop_lib.connections import elasticsearch
 from workshop_lib.settings import Settings
 from workshop_lib.teach.exercises import live
 from workshop_lib.teach.outcome import Exercise, NotAttempted, NotYet, attempted, of_type, shown
+from workshop_lib.teach.reset import PRACTICE
 
 SLICES: Final = 5
 REST: Final = "other"
-#: The index of exercise 1.4, and how many lines of the log go into it.
-PRACTICE: Final = "practice-plays"
+#: How many lines of the log go into the index of exercise 1.4.
 LINES: Final = 1000
 
 

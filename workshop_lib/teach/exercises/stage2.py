@@ -21,10 +21,10 @@ from workshop_lib.teach.outcome import (
     of_type,
     shown,
 )
+from workshop_lib.teach.reset import PRACTICE
 
 LISTENERS: Final = 10
-#: The topic of exercise 2.5, its partitions, and how many lines of the log go into it.
-PRACTICE: Final = "practice-plays"
+#: Partitions of the topic of exercise 2.5, and how many lines of the log go into it.
 PARTITIONS: Final = 2
 LINES: Final = 1000
 #: The query of exercise 2.3, as Spark knows it.
