@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo lab test lint exercises lock strip clean
+.PHONY: help setup demo lab test lint exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -65,6 +65,9 @@ lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 
 strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
 	@$(BIN)/python -m workshop_lib.teach.strip notebooks/*.ipynb solutions/*.ipynb
+
+kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/kibana
+	@$(BIN)/python -m workshop_lib.kibana
 
 clean: ## stop the servers; remove what running made, and the environment
 	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean
