@@ -44,7 +44,7 @@ def rest(reader: KafkaConsumer) -> list[Any]:
 def take(reader: KafkaConsumer, most: int | None) -> list[Any]:
     """Up to ``most`` records from where ``reader`` stands; fewer only at the end."""
     if not reader.assignment():  # a subscribed reader gets its partitions while it polls
-        wait_until(lambda: _poll(reader) or reader.assignment(), 60, "Kafka to assign partitions")
+        wait_until(lambda: _poll(reader), 60, "Kafka to assign partitions")
         _go_back(reader)
     lanes = sorted(reader.assignment())
     ends = reader.end_offsets(lanes)
@@ -56,9 +56,11 @@ def take(reader: KafkaConsumer, most: int | None) -> list[Any]:
     return taken
 
 
-def _poll(reader: KafkaConsumer) -> None:
-    """Take part in the group's next round; ``_go_back`` undoes what it reads on the way."""
+def _poll(reader: KafkaConsumer) -> bool:
+    """Take part in the group's next round; whether it got partitions. What it reads on the way
+    is undone by ``_go_back``."""
     reader.poll(timeout_ms=2000, max_records=1)
+    return bool(reader.assignment())
 
 
 def _go_back(reader: KafkaConsumer) -> None:

@@ -124,12 +124,8 @@ def _spread(place: int, count: int, height: int) -> float:
 
 
 def _box(ax: Axes, x: float, y: float, width: float, height: float, **style: Any) -> None:
-    style = {"edgecolor": "none", "linewidth": 1.2} | style
-    ax.add_patch(
-        FancyBboxPatch(
-            (x, y), width, height, boxstyle="round,pad=0,rounding_size=0.12", **style, zorder=0
-        )
-    )
+    look: dict[str, Any] = {"edgecolor": "none", "linewidth": 1.2, "zorder": 0, **style}
+    ax.add_patch(FancyBboxPatch((x, y), width, height, "round,pad=0,rounding_size=0.12", **look))
 
 
 def _text(ax: Axes, x: float, y: float, text: str, **style: Any) -> None:
