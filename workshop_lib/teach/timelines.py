@@ -62,9 +62,9 @@ def draw_plays(rows: Mapping[str, Sequence[float]], hits: Mapping[str, Sequence[
         ax.axhline(row, color=PALE, lw=7, zorder=0)
         _dots(ax, row, minutes)
         for height, third in enumerate(hits.get(name, ())):
-            y = row - 0.24 - 0.1 * height
-            ax.plot([minutes[third - 2], minutes[third]], [y, y], color=GREEN, lw=2.4)
-            ax.plot(minutes[third], y, marker=4, color=GREEN, ms=8)
+            y = row - 0.24 - 0.14 * height
+            span = [minutes[third - 2], minutes[third]]
+            ax.plot(span, [y, y], color=GREEN, lw=2, marker="|", ms=7, mew=2)
     ax.set(ylim=(len(rows) - 0.5, -0.75), yticks=range(len(rows)), yticklabels=list(rows))
     ax.tick_params(axis="y", length=0)
     return _clock_axis(figure, ax, 10)
