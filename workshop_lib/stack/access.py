@@ -1,7 +1,7 @@
 """Who may do what in an Elasticsearch with security: the least that each needs.
 
-In: the password of ``elastic``. Out: an API key each for the kit, Logstash and the page, the
-password that Kibana signs in with, and a person who may look at everything in Kibana.
+In: the password of ``elastic``. Out: an API key each for the kit and the page, a user each for
+Logstash, for Kibana's own work, and for the person who looks at the charts in Kibana.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from workshop_lib.stack import templates
 ALL: Final = [name for index in contracts.INDICES for name in (index, f"*-{index}")]
 
 Role = dict[str, Any]
+READ: Final[Role] = {"names": ALL, "privileges": ["read", "view_index_metadata"]}
 #: API key → what it may do. Neither may see another index, a user or a setting.
 KEYS: Final[dict[str, Role]] = {
     "kit": {
@@ -31,19 +32,20 @@ KEYS: Final[dict[str, Role]] = {
             }
         ],
     },
-    "logstash": {
+    "web": {"cluster": ["monitor"], "indices": [READ]},
+}
+#: User → what it may do. Logstash takes an API key over TLS only, so it is a user.
+ROLES: Final[dict[str, Role]] = {
+    "logstash_writer": {
         "cluster": ["monitor"],  # version and licence, which it asks for when it starts
         "indices": [{"names": ["plays-raw"], "privileges": ["create_index", "index"]}],
     },
-    "web": {
-        "cluster": ["monitor"],
-        "indices": [{"names": ALL, "privileges": ["read", "view_index_metadata"]}],
-    },
+    "learner": {"cluster": [], "indices": [READ]},
 }
-#: What the person in Kibana may do beside using Kibana: read.
-LEARNER: Final = "workshop"
-LEARNER_ROLE: Final[Role] = {
-    "indices": [{"names": ALL, "privileges": ["read", "view_index_metadata"]}]
+#: User → the variable of its password, and the roles that it has beside its own.
+USERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "logstash_writer": ("LOGSTASH_PASSWORD", ()),
+    "learner": ("LEARNER_PASSWORD", ("kibana_admin",)),
 }
 #: Name of a key → the variable that holds it in docker/.env.
 VARIABLES: Final = {name: f"{name.upper()}_API_KEY" for name in KEYS}
@@ -58,10 +60,9 @@ def provision(url: str, known: dict[str, str]) -> dict[str, str]:
     client = Elasticsearch(url, basic_auth=("elastic", known["ELASTIC_PASSWORD"]))
     try:
         client.security.change_password(username="kibana_system", password=known["KIBANA_PASSWORD"])
-        client.security.put_role(name=LEARNER, **LEARNER_ROLE)
-        client.security.put_user(
-            username=LEARNER, password=known["LEARNER_PASSWORD"], roles=[LEARNER, "kibana_admin"]
-        )
+        for user, (variable, more) in USERS.items():
+            client.security.put_role(name=user, **ROLES[user])
+            client.security.put_user(username=user, password=known[variable], roles=[user, *more])
         templates.put_all(client)
         return {
             variable: known[variable]

@@ -41,6 +41,7 @@ SECRETS: Final = (
     "KIBANA_PASSWORD",
     "KIBANA_KEY",
     "LEARNER_PASSWORD",
+    "LOGSTASH_PASSWORD",
     "REDIS_PASSWORD",
     "JUPYTER_TOKEN",
 )
@@ -208,6 +209,7 @@ def up(
     from workshop_lib.stack.docker_preflight import refuse
 
     with only_one(settings.model_copy(update={"namespace": ""}), "up"):
+        refuse(settings, STAGES[stage])  # before any file is written
         known = variables(settings, stage)
         write_env(known)
         refuse(settings, STAGES[stage])
@@ -288,8 +290,11 @@ def download(settings: Settings) -> None:
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
-    """How each container is right now."""
-    return sorted(map(status_of, containers()), key=lambda service: service.name)
+    """How each container is right now; the three servers, if there is none."""
+    found = containers()
+    if not found:
+        return [ServiceStatus(name, "–", None, None, 0, "not started") for name in CORE]
+    return sorted(map(status_of, found), key=lambda service: service.name)
 
 
 def status_of(container: dict[str, Any]) -> ServiceStatus:
