@@ -236,7 +236,7 @@ def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[
     """The report as design §6 has it, in ``reports/demo.json``."""
     result = {
         "ok": all(stage.ok for stage in scored),
-        "stack": "embedded",
+        "stack": settings.stack,
         "versions": {s.name: s.version for s in stack.status(settings)},
         "seconds": meter.seconds,
         "peak_memory_gib": round(meter.peak_bytes / 2**30, 2),

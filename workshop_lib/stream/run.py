@@ -141,7 +141,7 @@ def prepare(settings: Settings) -> None:
             for kind, name, address in (
                 (KafkaError, "Kafka", settings.kafka_bootstrap),
                 (TransportError, "Elasticsearch", settings.elasticsearch_url),
-                (RedisError, "Redis", settings.redis_url),
+                (RedisError, "Redis", settings.redis_address),
             )
             if isinstance(error, kind)
         )
