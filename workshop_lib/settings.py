@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     sms_live_host: str = Field("", description="2 of 2: the gateway's host name, once more")
     sms_allowed_numbers: list[str] = Field([], description="a live gateway gets no others")
 
+    web_host: str = Field("127.0.0.1", description="where the live page listens")
+    web_port: int = Field(8080, description="of the live page, if it is free")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -142,6 +145,11 @@ class Settings(BaseSettings):
     @property
     def reports(self) -> Path:
         return self.home / "reports"
+
+    @property
+    def page_report(self) -> Path:
+        """What the live page showed at the end of the demo."""
+        return self.reports / "page.json"
 
     # What things are called -----------------------------------------------------
 

@@ -120,12 +120,15 @@ def status(as_json: bool = AS_JSON) -> None:
 
     Exit code 1 if one of them is not well. Example: workshop status --json
     """
-    from workshop_lib import stack
+    from workshop_lib import stack, web
     from workshop_lib.settings import Settings
 
     settings = Settings()
     services = stack.status(settings)
     show(settings, services, as_json)
+    page = web.address(settings)
+    if page and not as_json:
+        out.print(f"The live page: {page}", highlight=False)
     raise typer.Exit(0 if all(service.ok for service in services) else 1)
 
 
