@@ -49,7 +49,7 @@ def bars(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
 
 def heat_map(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
     values = table["split"].nunique() if len(table) else 1
-    return _panels(table, chart, span, _heat, 1.4 + 0.36 * values)
+    return _panels(table, chart, span, _heat, 1.9 + 0.34 * values)
 
 
 def numbers(table: pd.DataFrame, chart: Chart) -> Figure:
@@ -81,6 +81,9 @@ def _panels(
             draw(ax, rows_of, chart, names, span)
         if name != "":
             ax.set_title(brief(name), loc="left")
+    if draw in (_lines, _bars):
+        for ax in panels[:, 0]:  # when all are drawn: they share a scale
+            ax.set_ylim(bottom=0)
     if names and chart.kind != "heat map":
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", title=_name(chart.split))
@@ -165,7 +168,7 @@ def _flat_bars(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], sp
         if chart.metric.additive:
             base = base + np.nan_to_num(values)
     ax.set_yticks(range(len(labels)), [brief(label) for label in labels])
-    ax.invert_yaxis()
+    ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.set(xlabel=str(chart.metric), ylabel=_name(chart.x))
     ax.margins(x=0.08)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
@@ -173,6 +176,8 @@ def _flat_bars(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], sp
 
 def _heat(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: Span) -> None:
     grid = table.pivot(index="split", columns="x", values="value").reindex(names)
+    if chart.metric.additive:
+        grid = grid.fillna(0)
     if _ordered(chart.x):
         grid = grid.sort_index(axis=1)
     image = ax.imshow(grid.to_numpy(dtype=float), aspect="auto", cmap=MAP_COLOURS, vmin=0)
@@ -203,7 +208,6 @@ def _scales(ax: Axes, chart: Chart, span: Span) -> None:
         time_axis(ax, span.start, span.end)
     ax.set(xlabel=_name(chart.x, span), ylabel=str(chart.metric))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    ax.set_ylim(bottom=0)
     ax.grid(axis="y", color="#e6e6e6")
     ax.set_axisbelow(True)
 

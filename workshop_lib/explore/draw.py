@@ -6,6 +6,8 @@ of chart stands in ``draw``; everything about looks is in ``style``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -112,7 +114,7 @@ def describe(answer: Answer) -> str:
     total = answer.total
     said = []
     for row in largest.to_dict("records"):
-        name = ", ".join(_said(row[column]) for column in columns)
+        name = _place(row) if "lat" in row else ", ".join(_said(row[name]) for name in columns)
         share = f" ({row['value'] / total:.1%})" if chart.kind == "pie" and total else ""
         said.append(f"{name}: {number(row['value'])}{share}")
     rest = len(table) - len(largest)
@@ -120,7 +122,14 @@ def describe(answer: Answer) -> str:
 
 
 def _said(label: object) -> str:
-    return f"{label:%d %b %H:%M}" if isinstance(label, pd.Timestamp) else str(label)
+    if isinstance(label, pd.Timestamp):
+        return f"{label:%d %b %H:%M}"
+    return number(label) if isinstance(label, float) else str(label)
+
+
+def _place(row: dict[Any, Any]) -> str:
+    north, east = row["lat"], row["lon"]
+    return f"{abs(north):.0f}°{'NS'[north < 0]} {abs(east):.0f}°{'EW'[east < 0]}"
 
 
 def _describe_bars(found: Found) -> str:

@@ -23,7 +23,7 @@ APART = 0.17
 def pies(table: pd.DataFrame, size: float = 3.4) -> Figure:
     """A pie per value of ``charts``; slices by ``x``, and by ``split`` within them."""
     groups = list(table.groupby("charts", sort=False)) if "charts" in table else [("", table)]
-    columns = min(3, len(groups))
+    columns = 2 if len(groups) == 4 else min(3, len(groups))
     rows = -(-len(groups) // columns)
     width = max(5.4, columns * size)
     figure = Figure(figsize=(width, rows * size), layout="constrained")
@@ -68,7 +68,7 @@ def _pie(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
     if small and not ringed:
         ax.text(0, -1.5, "smaller: " + ", ".join(small), ha="center", fontsize=8, color=INK)
     elif small:
-        ax.text(0, -1.5, f"{len(small)} smaller slices without a label", ha="center", fontsize=8)
+        ax.text(0, -1.5, f"smaller slices have no label: {len(small)}", ha="center", fontsize=8)
 
 
 def _ring(

@@ -155,7 +155,7 @@ class Request:
 def _layout(value: Any, indent: str = "", width: int = 88) -> str:
     """JSON with short parts on one line, so that a query can be read at a glance."""
     flat = json.dumps(value, ensure_ascii=False)
-    if len(indent) + len(flat) <= width and flat.count('{') <= 4:
+    if len(indent) + len(flat) <= width and flat.count("{") <= 4:
         return flat
     deeper = indent + "  "
     if isinstance(value, dict) and value:

@@ -94,8 +94,8 @@ def patch(label: str, place: int) -> dict[str, Any]:
         colour, hatch = SPECIAL[label]
     else:
         colour, hatch = COLOURS[place % len(COLOURS)], HATCHES[place % len(HATCHES)]
-    edge = PALE if label == "Missing" else "white"
-    return {"facecolor": colour, "hatch": hatch, "edgecolor": edge, "linewidth": 0.8}
+    lines = PALE if label == "Missing" else "white"
+    return {"facecolor": colour, "hatch": hatch, "hatchcolor": lines, "edgecolor": lines}
 
 
 def brief(label: Any, most: int = 26) -> str:
