@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ def test_a_rate_is_per_100_000_residents_and_unknown_is_no_state() -> None:
 
 def test_labels_are_pushed_apart_and_keep_their_order() -> None:
     moved = spread([0.0, 0.01, 0.02, 1.0], 0.17)
-    assert all(b - a >= 0.17 - 1e-9 for a, b in zip(moved, moved[1:], strict=False))
+    assert all(b - a >= 0.17 - 1e-9 for a, b in pairwise(moved))
     assert spread([], 0.1) == []
     assert brief("a\n b") == "a b"
     assert brief("") == "(empty)"

@@ -34,6 +34,7 @@ class Discover:
         search = Search(index, TimeRange.named(time))
         self.bar = SearchBar(settings, search, self._ask)
         self.found: ask.Found | None = None
+        self._drawn = True
         self.hits = widgets.HTML()
         self.histogram = widgets.HTML()
         self.bars = widgets.SelectionRangeSlider(
@@ -99,15 +100,17 @@ class Discover:
         )
         last = len(found.histogram) - 1
         starts = [f"{when:%d %b %H:%M:%S}" for when in found.histogram.index]
+        self._drawn = False  # each of the next two lines would draw
         self.bars.options = [(start, place) for place, start in enumerate(starts)] or [("", 0)]
         self.bars.index = (0, max(last, 0))
+        self._drawn = True
         self._mark()
         self._show_documents()
         self.request_text.value = html.requests(found.requests)
         self._show_values()
 
     def _mark(self) -> None:
-        if self.found:
+        if self.found and self._drawn:
             self.histogram.value = histogram(self.found, self.bars.index)._repr_html_()
 
     def _zoom(self) -> None:

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 
 from workshop_lib.contracts import UNKNOWN
 from workshop_lib.explore.chart import Chart
-from workshop_lib.explore.style import COLOURS, INK, MAP_COLOURS, PALE, number
+from workshop_lib.explore.style import COLOURS, INK, MAP_COLOURS, PALE, brief, number
 from workshop_lib.world.places import STATE_THOUSANDS, zip_places
 
 #: A square for each state, about where it lies: rows from north to south.
@@ -131,10 +131,9 @@ def states(table: pd.DataFrame, chart: Chart) -> Figure:
         ax.text(column + 0.5, row + 0.72, said, ha="center", va="center", color=ink, fontsize=8)
     rest = table[~table["x"].isin(places)]
     if len(rest):
-        said = ", ".join(
-            f"{label} {number(value)}"
-            for label, value in zip(rest["x"], rest["value"], strict=True)
-        )
+        named = zip(rest["x"][:3], rest["value"][:3], strict=True)
+        said = ", ".join(f"{brief(label)} {number(value)}" for label, value in named)
+        said += f" and {len(rest) - 3} more" if len(rest) > 3 else ""
         ax.text(0.05, 8.5, f"on no map: {said}", va="center", fontsize=9, color=INK)
     label = "Plays per 100,000 residents" if chart.rate else str(chart.metric)
     bar = mpl.cm.ScalarMappable(scale, colours)
