@@ -30,5 +30,11 @@ def row(*children: widgets.Widget) -> widgets.HBox:
     )
 
 
+def bundle(view: widgets.Widget, words: str) -> dict[str, Any]:
+    """What a notebook shows: the view, or in words where there is no front end."""
+    shown: dict[str, Any] = view._repr_mimebundle_()
+    return {**shown, "text/plain": words}
+
+
 def on_click(control: widgets.Button, action: Callable[[], None]) -> None:
     control.on_click(lambda _: action())

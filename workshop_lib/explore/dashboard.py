@@ -15,6 +15,7 @@ import ipywidgets as widgets
 from workshop_lib.errors import WorkshopError
 from workshop_lib.explore import saved
 from workshop_lib.explore.ask import Answer, ask
+from workshop_lib.explore.controls import bundle
 from workshop_lib.explore.draw import draw
 from workshop_lib.explore.search import Search
 from workshop_lib.explore.search_bar import SearchBar
@@ -74,7 +75,7 @@ class Dashboard:
         return "\n".join([*lines, *(f"- {each.alt}" for each in self.pictures)])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.view._repr_mimebundle_(**options)
+        return bundle(self.view, repr(self))
 
 
 def _together(own: Search, shown: Search) -> Search:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import ipywidgets as widgets
 
 from workshop_lib.explore import ask, html, saved
-from workshop_lib.explore.controls import button
+from workshop_lib.explore.controls import bundle, button
 from workshop_lib.explore.draw import histogram
 from workshop_lib.explore.fields import top_values
 from workshop_lib.explore.search import Filter, Request, Search, text
@@ -80,7 +80,7 @@ class Discover:
         return f"Discover {self.search.index}: {hits}, {self.search.time}{pills}"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.view._repr_mimebundle_(**options)
+        return bundle(self.view, repr(self))
 
     def open(self, name: str) -> None:
         """Show the saved search ``name``, over the present time range."""

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from workshop_lib.explore import axes, maps, pies
 from workshop_lib.explore.ask import Answer, Found
 from workshop_lib.explore.chart import Chart, GeoGrid
+from workshop_lib.explore.maps import state_values
 from workshop_lib.explore.style import (
     COLOURS,
     INK,
@@ -110,6 +111,9 @@ def describe(answer: Answer) -> str:
             )
         ]
         return f"{head} Lowest to highest: {'; '.join(said[:NAMED])}."
+    if chart.rate:
+        rates = state_values(table, rate=True)
+        table = table.assign(value=table["x"].map(rates)).dropna(subset=["value"])
     largest = table.sort_values("value", ascending=False, kind="stable").head(NAMED)
     total = answer.total
     said = []

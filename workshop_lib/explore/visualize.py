@@ -14,7 +14,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.explore import html, saved
 from workshop_lib.explore.ask import Answer, ask
 from workshop_lib.explore.chart import KINDS, Chart, Metric, Terms
-from workshop_lib.explore.controls import button, choice, on_click, row
+from workshop_lib.explore.controls import bundle, button, choice, on_click, row
 from workshop_lib.explore.draw import draw, title
 from workshop_lib.explore.search import Search
 from workshop_lib.explore.search_bar import SearchBar
@@ -112,7 +112,7 @@ class Visualize:
         return self.picture.alt if self.picture else "Visualize: nothing drawn"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.view._repr_mimebundle_(**options)
+        return bundle(self.view, repr(self))
 
     # What the controls do -------------------------------------------------------------
 
