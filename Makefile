@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint exercises lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -51,6 +51,9 @@ lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+
+exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
+	@$(BIN)/workshop exercises
 
 lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
