@@ -84,7 +84,7 @@ def moments(
 def scores(scored: pd.DataFrame, threshold: float) -> None:
     """How the scores of takers and of all others lie, and the threshold between them."""
     axes = _axes()
-    bins = np.linspace(0, 1, 41)
+    bins = [n / 40 for n in range(41)]
     took = scored["label"] > 0.5
     axes.hist(scored.loc[~took, "score"], bins, color=LIGHT, edgecolor=GREY, label="did not click")
     axes.hist(scored.loc[took, "score"], bins, color=ORANGE, alpha=0.8, hatch="//", label="clicked")
@@ -197,7 +197,9 @@ def shifts(psi: Mapping[str, Mapping[str, float]]) -> None:
     table = pd.DataFrame(psi).clip(lower=1e-3)
     axes = _axes(8, 3.2)
     hatches = ("", "//", "..")
-    table.plot.bar(ax=axes, color=[LIGHT, ORANGE, BLUE][: len(table.columns)], edgecolor="black")
+    table.plot.bar(
+        ax=axes, color=dict(zip(table, (LIGHT, ORANGE, BLUE), strict=False)), edgecolor="black"
+    )
     for container, hatch in zip(axes.containers, hatches, strict=False):
         for bar in container:
             bar.set_hatch(hatch)
@@ -214,10 +216,11 @@ def weights(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
 
     Both are scaled to 1 for the strongest: the planted ones are of another steepness.
     """
-    learned = pd.Series(trained.pipeline.stages[-1].coefficients.toArray(), trained.feature_names)
+    regression: Any = trained.pipeline.stages[-1]
+    learned = pd.Series(regression.coefficients.toArray(), list(trained.feature_names))
     planted = pd.Series(0.0, learned.index)
     for name, (_, spread, weight) in CAUSES.items():
-        planted[name] = weight * rows[name].std() / spread
+        planted[name] = weight * float(rows[name].std()) / spread
     table = pd.DataFrame({"planted": planted / planted.abs().max()})
     table["learned"] = learned / learned.abs().max()
     axes = _axes(8, 3.4)
