@@ -145,12 +145,15 @@ def doctor(as_json: bool = AS_JSON) -> None:
 
 
 def download() -> None:
-    """Fetch all that the servers need, for a room with bad Wi-Fi; start nothing.
+    """Fetch all that the servers and the page need, for a room with bad Wi-Fi; start nothing.
 
     Example: workshop download
     """
+    from workshop_lib import node
     from workshop_lib.settings import Settings
     from workshop_lib.stack import artifacts
 
     fetch(Settings())
+    with err.status("Fetching the packages of the live page …"):
+        node.install()
     out.print(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")

@@ -3,7 +3,8 @@
 In: notebooks in which a line ``### BEGIN SOLUTION`` and a line ``### END SOLUTION`` enclose
 what a learner is to write. The first line of such a cell says which exercise it is:
 ``# Exercise 2.1: The listener's partition``. Out: notebooks with a blank in its place. In
-a function it raises ``NotImplementedError``, elsewhere it is ``answer = ...``.
+a function it raises ``NotImplementedError``; elsewhere it is ``answer = ...``, or just ``...``
+when the solution makes no ``answer``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ SOLUTIONS: Final = PROJECT / "solutions"
 EXERCISES: Final = PROJECT / "exercises"
 BEGIN: Final = "### BEGIN SOLUTION"
 END: Final = "### END SOLUTION"
+#: What a solution calls that which the check is given.
+ANSWER: Final = "answer"
 TITLE: Final = re.compile(r"# Exercise (\S+): (.+)")
 
 Notebook = dict[str, Any]
@@ -86,9 +89,9 @@ def blank(cell: Cell, block: Block) -> str:
     if indent:
         return f'{indent}raise NotImplementedError("Exercise {number}: {name}")'
     written = ast.parse("\n".join(cell.lines[block.begin + 1 : block.end])).body
-    last = written[-1] if written else None
-    if isinstance(last, ast.Assign) and isinstance(last.targets[0], ast.Name):
-        return f"{last.targets[0].id} = ...  # your answer"
+    targets = [each.targets[0] for each in written if isinstance(each, ast.Assign)]
+    if any(isinstance(target, ast.Name) and target.id == ANSWER for target in targets):
+        return f"{ANSWER} = ...  # your answer"
     return "...  # your code"
 
 
