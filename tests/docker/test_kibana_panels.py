@@ -36,7 +36,8 @@ from workshop_lib.stream.run import run
 from workshop_lib.teach.reset import reset
 from workshop_lib.world.generate import generate
 
-pytestmark = pytest.mark.stack
+# With Spark started, offers scored and messages sent first, its one fixture takes a minute.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 OBJECTS: list[Object] = [json.loads(line) for line in FILE.read_text().splitlines()]
 MORE = {"targets": targets.targets_query}
