@@ -154,7 +154,7 @@ def test_this_build_takes_the_request_for_a_key_and_lacks_only_the_analysis_of_i
     for name in access.KEYS:
         with pytest.raises(ApiError, match="pattern_capture"):
             access.create(client, name)
-    with pytest.raises(ApiError, match="unknown cluster privilege|pattern_capture"):
+    with pytest.raises(ApiError, match=r"unknown cluster privilege|pattern_capture"):
         client.security.create_api_key(name="x", role_descriptors={"x": {"cluster": ["fly"]}})
     with pytest.raises(NotFoundError):
         client.get(index="plays-raw", id="no-such")
