@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     offer_cooldown_days: float = Field(7, gt=0, description="of event time, between two offers")
     offer_daily_cap: int = Field(10_000, ge=0, description="offers of one campaign in one day")
 
+    strict_checks: bool = Field(False, description="an exercise that has not passed is an error")
+
     sms_provider: str = Field("http", description="file, http or twilio")
     sms_url: str = Field("http://127.0.0.1:8025", description="of the gateway, without a path")
     sms_timeout_seconds: float = Field(5, gt=0, description="for the gateway's answer")
@@ -104,6 +106,9 @@ class Settings(BaseSettings):
     sms_live: bool = Field(False, description="1 of 2 for a gateway beyond this machine")
     sms_live_host: str = Field("", description="2 of 2: the gateway's host name, once more")
     sms_allowed_numbers: list[str] = Field([], description="a live gateway gets no others")
+
+    web_host: str = Field("127.0.0.1", description="where the live page listens")
+    web_port: int = Field(8080, description="of the live page, if it is free")
 
     @classmethod
     def settings_customise_sources(
@@ -140,6 +145,11 @@ class Settings(BaseSettings):
     @property
     def reports(self) -> Path:
         return self.home / "reports"
+
+    @property
+    def page_report(self) -> Path:
+        """What the live page showed at the end of the demo."""
+        return self.reports / "page.json"
 
     # What things are called -----------------------------------------------------
 

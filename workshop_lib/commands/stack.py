@@ -120,12 +120,15 @@ def status(as_json: bool = AS_JSON) -> None:
 
     Exit code 1 if one of them is not well. Example: workshop status --json
     """
-    from workshop_lib import stack
+    from workshop_lib import stack, web
     from workshop_lib.settings import Settings
 
     settings = Settings()
     services = stack.status(settings)
     show(settings, services, as_json)
+    page = web.address(settings)
+    if page and not as_json:
+        out.print(f"The live page: {page}", highlight=False)
     raise typer.Exit(0 if all(service.ok for service in services) else 1)
 
 
@@ -192,10 +195,11 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
 
 
 def download(docker: bool = DOCKER) -> None:
-    """Fetch all that the servers need, for a room with bad Wi-Fi; start nothing.
+    """Fetch all that the servers and the page need, for a room with bad Wi-Fi; start nothing.
 
     Example: workshop download
     """
+    from workshop_lib import node
     from workshop_lib.settings import Settings
     from workshop_lib.stack import artifacts, compose
 
@@ -204,4 +208,6 @@ def download(docker: bool = DOCKER) -> None:
         out.print("All images are there.")
         return
     fetch(Settings())
+    with err.status("Fetching the packages of the live page …"):
+        node.install()
     out.print(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")

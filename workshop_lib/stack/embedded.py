@@ -29,6 +29,8 @@ VERSIONS = {
     "elasticsearch": elasticsearch.VERSION,
     "redis": f"valkey {redis.VERSION}",
 }
+#: The live page, if the demo left it running; the servers do without it.
+PAGE = "web"
 HEALTH: dict[str, Callable[[int], str]] = {
     "kafka": kafka.health,
     "elasticsearch": elasticsearch.health,
@@ -165,7 +167,8 @@ def down(settings: Settings) -> list[str]:
     """Stop every server, most dependent first; the names of those that ran. Data stays."""
     with _alone(settings):
         record.forget(settings)
-        return [name for name in reversed(VERSIONS) if process.stop(name, _pids(settings))]
+        names = (PAGE, *reversed(VERSIONS))
+        return [name for name in names if process.stop(name, _pids(settings))]
 
 
 def remove(settings: Settings) -> None:
@@ -201,7 +204,7 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
 
 def resident(settings: Settings) -> int:
     """Bytes that all servers hold in memory right now."""
-    found = (process.find(name, _pids(settings)) for name in VERSIONS)
+    found = (process.find(name, _pids(settings)) for name in (*VERSIONS, PAGE))
     return sum(process.memory(each) for each in found if each)
 
 

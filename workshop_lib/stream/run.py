@@ -22,6 +22,7 @@ from workshop_lib import connections
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import only_one
 from workshop_lib.settings import Settings
+from workshop_lib.stream.live import told
 from workshop_lib.stream.progress import (
     caught_up,
     checkpoint,
@@ -110,20 +111,21 @@ def run(
     with only_one(settings, "stream"):
         prepare(settings)
         tables = load(settings)
-        spark = spark_session(settings)
+        spark = spark_session(settings, short=available_now)
         reference = to_spark(spark, *tables)
         table = {**QUERIES, **(more or {})}
         running = [
             start(spark, settings, name, table[name], reference, available_now) for name in names
         ]
-        try:
-            while not stop.is_set() and any(each.query.isActive for each in running):
-                _follow(running, report)
-                stop.wait(POLL_SECONDS)
-        finally:
-            for each in running:
-                each.stop()
-        _follow(running, report)
+        with told(settings, names):
+            try:
+                while not stop.is_set() and any(each.query.isActive for each in running):
+                    _follow(running, report)
+                    stop.wait(POLL_SECONDS)
+            finally:
+                for each in running:
+                    each.stop()
+            _follow(running, report)
     return {name: progress(settings, name) for name in names}
 
 
