@@ -34,10 +34,8 @@ from workshop_lib.stream.run import caught_up, progress
 from workshop_lib.teach.reset import reset
 from workshop_lib.verify.check import Stage
 from workshop_lib.verify.score import stages
-from workshop_lib.world.generate import generate
+from workshop_lib.world.generate import WORLD, generate
 
-#: A world of two weeks, of which the demo replays the last day and two hours.
-WORLD: dict[str, Any] = {"seed": 7, "customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
 REPLAY_SECONDS = 40
 QUERIES = ("plays", "aggregates", "interests", "targets")
 #: The replay and all that follows it must have come to rest by then.
