@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     offer_cooldown_days: float = Field(7, gt=0, description="of event time, between two offers")
     offer_daily_cap: int = Field(10_000, ge=0, description="offers of one campaign in one day")
 
+    strict_checks: bool = Field(False, description="an exercise that has not passed is an error")
+
     sms_provider: str = Field("http", description="file, http or twilio")
     sms_url: str = Field("http://127.0.0.1:8025", description="of the gateway, without a path")
     sms_timeout_seconds: float = Field(5, gt=0, description="for the gateway's answer")

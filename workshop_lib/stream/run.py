@@ -110,7 +110,7 @@ def run(
     with only_one(settings, "stream"):
         prepare(settings)
         tables = load(settings)
-        spark = spark_session(settings)
+        spark = spark_session(settings, short=available_now)
         reference = to_spark(spark, *tables)
         table = {**QUERIES, **(more or {})}
         running = [
