@@ -48,7 +48,7 @@ def code_of(text: str) -> list[str]:
     return lines + [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", rest)]
 
 
-def commands(code: list[str], name: str) -> Iterator[list[str]]:
+def commands(code: list[str], name: str) -> Iterator[tuple[str, ...]]:
     """The words after ``name`` wherever it is said, up to a comment, a pipe or another command."""
     for line in code:
         for part in re.split(r" #|&&|[|;>&]", line):
@@ -56,12 +56,18 @@ def commands(code: list[str], name: str) -> Iterator[list[str]]:
             while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
                 words = words[1:]
             if words[:1] == [name]:
-                yield shlex.split(" ".join(words[1:]))
+                yield tuple(shlex.split(" ".join(words[1:])))
 
 
-def wrong_command(words: list[str]) -> str:
+@cache
+def workshop() -> Any:
+    return get_command(app)
+
+
+@cache
+def wrong_command(words: tuple[str, ...]) -> str:
     """Why ``workshop words…`` would be refused; empty if it would not be."""
-    command: Any = get_command(app)
+    command = workshop()
     rest = [PLACEHOLDERS.get(word, word) for word in words]
     while rest and hasattr(command, "commands"):
         if rest[0] == "COMMAND" or rest[0].startswith("-"):
@@ -152,6 +158,16 @@ def test_what_it_names_is_there(path: Path) -> None:
 @pytest.mark.parametrize("name, file", OTHER_VARIABLES.items())
 def test_a_variable_that_is_no_setting_is_read_somewhere(name: str, file: str) -> None:
     assert f'"{name}"' in (PROJECT / file).read_text(encoding="utf-8")
+
+
+def test_the_guide_knows_every_notebook_and_its_minutes() -> None:
+    guide = text_of(PROJECT / "docs" / "instructor-guide.md")
+    told = re.findall(r"^\| \[.*?\]\(\.\./notebooks/(\S+)\) \| (\d+) \|", guide, re.MULTILINE)
+    stated = [
+        (path.name, *re.findall(r"^\*\*(\d+) minutes\.\*\*", text_of(path), re.MULTILINE))
+        for path in NOTEBOOKS
+    ]
+    assert told == stated
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)
