@@ -1,6 +1,7 @@
-"""The whole workshop in one go: servers, world, model, replay, streams, messages, score.
+"""The whole workshop in one go: servers, world, model, replay, streams, messages, page, score.
 
-In: Settings. Out: ``.workshop/reports/demo.json`` and whether all checks hold. Every step
+In: Settings. Out: ``.workshop/reports/demo.json`` and whether all checks hold; ``page.png``
+beside it is the live page at the end. Every step
 is the command that a learner types, as a process of its own, with its output kept in
 ``.workshop/logs/demo-<step>.log``.
 """
@@ -23,15 +24,17 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from workshop_lib import stack
+from workshop_lib import stack, web
 from workshop_lib.connections import create_topics, elasticsearch
 from workshop_lib.errors import WorkshopError
+from workshop_lib.explore.answers import refresh
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.settings import Settings
 from workshop_lib.stack import process
 from workshop_lib.stream.run import caught_up, progress
 from workshop_lib.teach.reset import reset
+from workshop_lib.verify import page
 from workshop_lib.verify.check import Stage
 from workshop_lib.verify.score import stages
 from workshop_lib.world.generate import WORLD, generate
@@ -83,7 +86,10 @@ def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[
             say("Training on the plays and clicks of the days before")
             train(settings)
         with meter.phase("flow"):
+            say(f"The live page is at {web.start(settings)}")
             phone = flow(settings, report, meter)
+        with meter.phase("page"):
+            show(settings, say)
         with meter.phase("verify"):
             scored = stages(settings, phone)
     return write_report(settings, scored, meter)
@@ -153,6 +159,17 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
         _stop(running)
     _all_well(settings, running)
     return arrived
+
+
+def show(settings: Settings, say: Callable[[str], None]) -> None:
+    """Keep what the page shows now, and a picture of it where there is a browser."""
+    address = web.start(settings)
+    refresh(settings)
+    page.remember(settings, web.snapshot(address))
+    try:
+        web.picture(address, settings.reports / "page.png")
+    except WorkshopError as error:
+        say(f"No picture of the page: {error}")
 
 
 def phone(settings: Settings) -> dict[str, Any]:
@@ -236,7 +253,7 @@ def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[
     """The report as design §6 has it, in ``reports/demo.json``."""
     result = {
         "ok": all(stage.ok for stage in scored),
-        "stack": "embedded",
+        "stack": settings.stack,
         "versions": {s.name: s.version for s in stack.status(settings)},
         "seconds": meter.seconds,
         "peak_memory_gib": round(meter.peak_bytes / 2**30, 2),

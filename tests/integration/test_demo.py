@@ -67,7 +67,7 @@ def test_the_report_has_the_promised_form(demo: tuple[Settings, str]) -> None:
     report: dict[str, Any] = json.loads((settings.reports / "demo.json").read_text())
     assert report["ok"] is True and report["stack"] == "embedded"
     assert report["versions"]["kafka"] == "4.3.1"
-    assert [stage["stage"] for stage in report["stages"]] == [1, 2, 3]
+    assert [stage["stage"] for stage in report["stages"]] == [1, 2, 3, 4]
     for stage in report["stages"]:
         assert len(stage["checks"]) >= 7
         for check in stage["checks"]:
@@ -92,7 +92,7 @@ def test_what_was_planted_was_really_there(demo: tuple[Settings, str]) -> None:
 def test_verify_prints_the_same_and_exits_with_0(demo: tuple[Settings, str]) -> None:
     done = workshop(demo[0].home, "verify", "--json")
     assert done.returncode == 0
-    assert [stage["stage"] for stage in json.loads(done.stdout)] == [1, 2, 3]
+    assert [stage["stage"] for stage in json.loads(done.stdout)] == [1, 2, 3, 4]
 
 
 def test_one_listener_can_be_followed_all_the_way(demo: tuple[Settings, str]) -> None:

@@ -22,12 +22,13 @@ def demo(
 
     Starts the servers, makes a world, trains a model on its past, replays its last day at
     great speed, ships it into Elasticsearch and Kafka, streams it through Spark, offers a day
-    of Gold to whom the model chooses, and compares all results with what was planted.
+    of Gold to whom the model chooses, shows it all on the live page, and compares all results
+    with what was planted.
     Exit code 0 only if every check holds.
     Example: workshop demo --keep
     """
     from workshop_lib import demo as whole
-    from workshop_lib import stack
+    from workshop_lib import stack, web
     from workshop_lib.commands.verify import print_scorecard
     from workshop_lib.settings import Settings
     from workshop_lib.verify.check import Check, Stage
@@ -54,6 +55,13 @@ def demo(
         out.print(
             f"At most {result['peak_memory_gib']} GiB resident, servers and Spark together.",
             highlight=False,
+        )
+        picture = settings.reports / "page.png"
+        out.print(
+            f"The live page{'' if keep else ' was'}: {web.address(settings)}"
+            + (f", its picture: {picture}" if picture.exists() else ""),
+            highlight=False,
+            soft_wrap=True,
         )
         out.print(f"{phases}. Report: {settings.reports / 'demo.json'}", highlight=False)
     finally:

@@ -210,8 +210,8 @@ PLAYS: Final = (
     Chart(
         *("listeners", 2, "Busiest listeners", "plays", "table"),
         "Who listens most? A click leads to the listener.",
-        ("customer_id top 20", "gender top 1", "age_band top 1", "level top 1"),
-        ("count", "unique artist"),
+        ("customer_id top 20",),
+        ("count", "unique artist", "unique track_id"),
     ),
 )
 
@@ -300,8 +300,8 @@ ACTION: Final = (
     Chart(
         *("target-listeners", 3, "Who got an offer", "targets", "table"),
         "To whom, with which score? A click leads to the listener.",
-        ("customer_id top 20", "level top 1"),
-        ("highest score",),
+        ("customer_id top 20",),
+        ("highest score", "count"),
     ),
     Chart(
         *("target-log", 3, "Offers, one by one", "targets", "documents"),

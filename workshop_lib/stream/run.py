@@ -22,6 +22,7 @@ from workshop_lib import connections
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import only_one
 from workshop_lib.settings import Settings
+from workshop_lib.stream.live import told
 from workshop_lib.stream.progress import (
     caught_up,
     checkpoint,
@@ -116,14 +117,15 @@ def run(
         running = [
             start(spark, settings, name, table[name], reference, available_now) for name in names
         ]
-        try:
-            while not stop.is_set() and any(each.query.isActive for each in running):
-                _follow(running, report)
-                stop.wait(POLL_SECONDS)
-        finally:
-            for each in running:
-                each.stop()
-        _follow(running, report)
+        with told(settings, names):
+            try:
+                while not stop.is_set() and any(each.query.isActive for each in running):
+                    _follow(running, report)
+                    stop.wait(POLL_SECONDS)
+            finally:
+                for each in running:
+                    each.stop()
+            _follow(running, report)
     return {name: progress(settings, name) for name in names}
 
 
@@ -141,7 +143,7 @@ def prepare(settings: Settings) -> None:
             for kind, name, address in (
                 (KafkaError, "Kafka", settings.kafka_bootstrap),
                 (TransportError, "Elasticsearch", settings.elasticsearch_url),
-                (RedisError, "Redis", settings.redis_url),
+                (RedisError, "Redis", settings.redis_address),
             )
             if isinstance(error, kind)
         )

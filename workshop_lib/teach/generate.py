@@ -4,7 +4,9 @@ In: notebooks in which a line ``### BEGIN SOLUTION`` and a line ``### END SOLUTI
 what a learner is to write. The first line of such a cell says which exercise it is:
 ``# Exercise 2.1: The listener's partition``. Out: notebooks with a blank in its place. In
 a function it raises ``NotImplementedError``; elsewhere it is ``answer = ...``, or just ``...``
-when the solution makes no ``answer``.
+when the solution makes no ``answer``. Where code is to be mended and not to be written, a line
+``### AS FOUND`` ends the solution, and behind it stands, commented by ``#|``, what the
+exercise has in its place.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ SOLUTIONS: Final = PROJECT / "solutions"
 EXERCISES: Final = PROJECT / "exercises"
 BEGIN: Final = "### BEGIN SOLUTION"
 END: Final = "### END SOLUTION"
+FOUND: Final = "### AS FOUND"
+COMMENT: Final = "#|"
 #: What a solution calls that which the check is given.
 ANSWER: Final = "answer"
 TITLE: Final = re.compile(r"# Exercise (\S+): (.+)")
@@ -66,6 +70,9 @@ def blocks(cell: Cell) -> list[Block]:
                 raise cell.wrong(number, f"{END} without {BEGIN}")
             found.append(Block(begun, number))
             begun = None
+        elif marker == FOUND:
+            if begun is None or FOUND in map(str.strip, cell.lines[begun:number]):
+                raise cell.wrong(number, f"{FOUND} stands once, between {BEGIN} and {END}")
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
             raise cell.wrong(number, f"a marker is written {BEGIN} or {END}, on its own line")
     if begun is not None:
@@ -81,14 +88,28 @@ def title(cell: Cell) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def halves(cell: Cell, block: Block) -> tuple[list[str], list[str]]:
+    """The solution in ``block``, and the code to be mended, if that is the exercise."""
+    lines = cell.lines[block.begin + 1 : block.end]
+    at = next((n for n, line in enumerate(lines) if line.strip() == FOUND), len(lines))
+    for number, line in enumerate(lines[at + 1 :], block.begin + at + 2):
+        if not line.lstrip().startswith(COMMENT):
+            raise cell.wrong(number, f"behind {FOUND} each line begins with {COMMENT}")
+    found = [re.sub(r"#\| ?", "", line, count=1) for line in lines[at + 1 :]]
+    return lines[:at], found
+
+
 def blank(cell: Cell, block: Block) -> str:
     """What stands in an exercise where ``block`` was."""
     number, name = title(cell)
+    wanted, found = halves(cell, block)
+    if found:
+        return "\n".join(found)
     first = cell.lines[block.begin]
     indent = first[: len(first) - len(first.lstrip())]
     if indent:
         return f'{indent}raise NotImplementedError("Exercise {number}: {name}")'
-    written = ast.parse("\n".join(cell.lines[block.begin + 1 : block.end])).body
+    written = ast.parse("\n".join(wanted)).body
     targets = [each.targets[0] for each in written if isinstance(each, ast.Assign)]
     if any(isinstance(target, ast.Name) and target.id == ANSWER for target in targets):
         return f"{ANSWER} = ...  # your answer"
@@ -115,7 +136,7 @@ def code_cells(notebook: Notebook, path: Path) -> Iterator[Cell]:
 def solution(path: Path, number: str) -> str:
     """What the solution of exercise ``number`` is in the notebook ``path``."""
     parts = [
-        textwrap.dedent("\n".join(cell.lines[block.begin + 1 : block.end]))
+        textwrap.dedent("\n".join(halves(cell, block)[0]))
         for cell in code_cells(json.loads(path.read_text(encoding="utf-8")), path)
         for block in blocks(cell)
         if title(cell)[0] == number
@@ -123,6 +144,16 @@ def solution(path: Path, number: str) -> str:
     if not parts:
         raise WorkshopError(f"{path.name} has no solution of exercise {number}.")
     return "\n\n".join(parts)
+
+
+def as_found(path: Path, number: str) -> str:
+    """The cell of exercise ``number`` as the learner finds it."""
+    made = exercise(json.loads(path.read_text(encoding="utf-8")), path)
+    return next(
+        "\n".join(cell.lines)
+        for cell in code_cells(made, path)
+        if TITLE.fullmatch(cell.lines[0].strip()) and title(cell)[0] == number
+    )
 
 
 def generate(solutions: Path = SOLUTIONS) -> dict[str, str]:

@@ -34,6 +34,7 @@ def local_state(settings: Settings) -> list[Path]:
         settings.home / "ship-elasticsearch.json",
         settings.home / "dead-letters",
         settings.home / "stream",
+        settings.page_report,
         settings.home / "models",  # of a world that may be made anew: better none than a wrong one
     ]
 

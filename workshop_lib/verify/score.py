@@ -24,6 +24,7 @@ from workshop_lib.verify import held
 from workshop_lib.verify.check import Check, Stage, equal, same_counts, same_ids
 from workshop_lib.verify.expected import Expected, expected, top
 from workshop_lib.verify.offers import stage3
+from workshop_lib.verify.page import stage4
 
 TOP = 10
 
@@ -219,7 +220,8 @@ def _true(counts: pd.Series) -> int:
 
 
 def stages(settings: Settings, phone: dict[str, Any] | None = None) -> list[Stage]:
-    """All stages that have run, in order; the third only if a model was ever trained.
+    """All stages that have run, in order; the third only if a model was ever trained,
+    the fourth only if the demo took a picture of the page.
 
     ``phone``: what arrived at the simulated phone, if it was asked.
     """
@@ -229,4 +231,5 @@ def stages(settings: Settings, phone: dict[str, Any] | None = None) -> list[Stag
     scored = [stage1(settings, want), stage2(settings, want)]
     if list_models(settings):
         scored.append(stage3(settings, want, phone))
-    return scored
+    shown = stage4(settings, want)
+    return [*scored, shown] if shown else scored

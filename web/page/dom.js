@@ -1,0 +1,30 @@
+// Small helpers to make elements; text is always text. In: names and content. Out: nodes.
+
+export const $ = (id) => document.getElementById(id);
+
+export function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+// Changes nothing that is right already, so a screen reader is not disturbed.
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+// A table: heads are text or [text, 'number']; a cell is text, a number's text or a node.
+export function table(caption, heads, rows) {
+  const kinds = heads.map((head) => (Array.isArray(head) ? head[1] : ''));
+  const cell = (name, n, content, more = {}) =>
+    el(name, kinds[n] ? { class: kinds[n], ...more } : more, content);
+  return el(
+    'table', {},
+    el('caption', { class: 'unseen' }, caption),
+    el('thead', {}, el('tr', {}, ...heads.map((head, n) => cell('th', n, [head].flat()[0], { scope: 'col' })))),
+    el('tbody', {}, ...rows.map((row) =>
+      el('tr', {}, ...row.map((content, n) =>
+        (n === 0 ? cell('th', n, content, { scope: 'row' }) : cell('td', n, content)))))),
+  );
+}

@@ -1,0 +1,98 @@
+// What the page says, in words. In: numbers, times in ms since 1970. Out: text, never HTML.
+
+const whole = new Intl.NumberFormat('en-US');
+const short = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+
+export const count = (n) => whole.format(n);
+export const decimal = (n) => short.format(n);
+export const percent = (part, all) => (all ? `${short.format((100 * part) / all)} %` : '–');
+export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+const iso = (ms) => new Date(ms).toISOString();
+export const clock = (ms) => iso(ms).slice(11, 19);
+export const hourMinute = (ms) => iso(ms).slice(11, 16);
+export const dayTime = (ms) => `${iso(ms).slice(0, 10)} ${iso(ms).slice(11, 16)}`;
+
+export const RANGE_WORDS = { '15m': '15 minutes', '1h': 'hour', '6h': '6 hours', '24h': '24 hours' };
+
+export function span(ms) {
+  const seconds = ms / 1000;
+  if (seconds < 1) return `${Math.round(ms)} ms`;
+  if (seconds < 60) return `${short.format(seconds)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+export function age(ms) {
+  return ms < 1500 ? 'just now' : `${span(Math.round(ms / 1000) * 1000)} ago`;
+}
+
+// The line beside the title. `heard`: when the figures were last known to be right.
+export function statusWords({ state, heard, now, paused, pausedAt }) {
+  if (paused) return `Paused: figures of ${clock(pausedAt)}`;
+  if (state === 'connecting') return 'Connecting …';
+  if (state === 'live') return `Live, updated ${age(now - heard)}`;
+  if (!heard) return 'No connection yet, trying again';
+  const since = `${clock(heard)} (${age(now - heard)})`;
+  return state === 'stale'
+    ? `Stale since ${since}, trying again`
+    : `Reconnecting: figures of ${since}`;
+}
+
+const SHOWS = {
+  redis: 'plays right now, streams and outbox',
+  elasticsearch: 'all other figures',
+};
+const NAMES = { redis: 'Redis', elasticsearch: 'Elasticsearch' };
+
+export function downWords(store, { downSince, why, at }) {
+  const figures = at
+    ? `${SHOWS[store]} are of ${clock(at)}`
+    : `${SHOWS[store]} cannot be shown`;
+  return `${NAMES[store]} does not answer since ${clock(downSince)} (${why}): ${figures}. ` +
+    'The page goes on by itself when it is back; workshop status shows the servers.';
+}
+
+export function emptyWords(data, view) {
+  if (!data) return '';
+  if (!data.everything.plays) {
+    return 'No plays yet: start workshop replay, workshop ship --to kafka and workshop stream.';
+  }
+  if (data.plays) return '';
+  const newest = data.everything.lastPlayed;
+  return `No plays match this view in the last ${RANGE_WORDS[view.range]}; ` +
+    `the newest play of all is of ${dayTime(newest)}.`;
+}
+
+const filters = (view, stateName) =>
+  [view.device && `on ${view.device}`, view.gender, view.level, view.state && `in ${stateName(view.state)}`]
+    .filter(Boolean).join(', ');
+
+export function summaryWords(data, view, stateName) {
+  const which = filters(view, stateName);
+  const parts = [
+    `Last ${RANGE_WORDS[view.range]}${which ? ` (${which})` : ''}: ` +
+      `${plural(data.plays, 'play')} by ${plural(data.listeners, 'listener')}.`,
+  ];
+  if (!data.plays) return parts[0];
+  const busiest = data.hours.reduce((a, b) => (b[1] > a[1] ? b : a));
+  parts.push(`${percent(data.device.mobile ?? 0, data.plays)} on mobile;`);
+  parts.push(`busiest hour ${hourName(busiest[0])}.`);
+  const top = data.tracks[0];
+  if (top) parts.push(`Most played: ${top.title} by ${top.artist} (${count(top.plays)}).`);
+  const first = data.states.find((each) => each.state !== 'unknown');
+  if (first && !view.state) parts.push(`Most plays from ${stateName(first.state)} (${count(first.plays)}).`);
+  return parts.join(' ');
+}
+
+export const hourName = (hour) => `${String(hour).padStart(2, '0')}:00`;
+
+// For an axis: one line, not too long.
+export function label(text, length = 24) {
+  const line = String(text).replace(/\s+/g, ' ').trim() || '(no title)';
+  const letters = [...line];
+  return letters.length <= length ? line : `${letters.slice(0, length - 1).join('')}…`;
+}
+
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+export const escape = (text) => String(text).replace(/[&<>"']/g, (c) => ENTITIES[c]);

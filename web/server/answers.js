@@ -1,0 +1,93 @@
+// Elasticsearch's answers as the page wants them: plain numbers and rows, no more than shown.
+// In: the answers to questions.js and the time. Out: an object for JSON. Nothing is rounded.
+
+import { MINUTE, spanOf } from './view.js';
+
+const AGES = ['under 18', '18-24', '25-34', '35-44', '45-54', '55-64', '65+', 'unknown'];
+
+const buckets = (response, name) => response.aggregations?.[name]?.buckets ?? [];
+const total = (response) => response.hits.total?.value ?? 0;
+const sources = (response) => response.hits.hits.map((hit) => hit._source);
+const counts = (list) => Object.fromEntries(list.map((each) => [each.key, each.doc_count]));
+
+// The p-th part of sorted numbers; the nearest one, so it is a delay that really was.
+export function quantile(sorted, p) {
+  return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] : null;
+}
+
+export function answers(view, now, found, messages) {
+  const { plays } = found;
+  return {
+    span: spanOf(view, now),
+    everything: {
+      plays: total(found.all),
+      lastPlayed: found.all.aggregations?.played.value ?? null,
+      lastStored: found.all.aggregations?.stored.value ?? null,
+    },
+    plays: total(plays),
+    listeners: plays.aggregations?.listeners.value ?? 0,
+    minutes: minutes(view, now, buckets(plays, 'minutes')),
+    device: counts(buckets(plays, 'device')),
+    gender: counts(buckets(plays, 'gender')),
+    ages: inOrder(AGES, counts(buckets(plays, 'age_band'))),
+    hours: inOrder([...Array(24).keys()], counts(buckets(plays, 'hour'))),
+    artists: buckets(plays, 'artists').map((b) => ({ artist: b.key, plays: b.doc_count })),
+    tracks: buckets(plays, 'tracks').map((b) => ({
+      id: b.key,
+      title: b.title.buckets[0]?.key ?? '',
+      artist: b.artist.buckets[0]?.key ?? '',
+      plays: b.doc_count,
+    })),
+    states: buckets(found.states, 'state').map((b) => ({
+      state: b.key,
+      plays: b.doc_count,
+      listeners: b.listeners.value,
+    })),
+    delay: delay(sources(found.delays)),
+    interests: { count: total(found.interests), latest: sources(found.interests) },
+    offers: { count: total(found.targets), latest: offers(found.targets, messages) },
+    messages: { count: total(found.messages), status: counts(buckets(found.messages, 'status')) },
+    model: model(found),
+  };
+}
+
+// Only whole steps: the running one would look like a fall.
+function minutes(view, now, list) {
+  const { from, running, step } = spanOf(view, now);
+  const known = new Map(list.map((b) => [b.key, counts(b.device.buckets)]));
+  const rows = [];
+  for (let at = from; at < running; at += step * MINUTE) {
+    const { mobile = 0, pc = 0 } = known.get(at) ?? {};
+    rows.push([at, mobile, pc]);
+  }
+  return rows;
+}
+
+const inOrder = (labels, known) => labels.map((label) => [label, known[label] ?? 0]);
+
+// Between Kafka and the index, and since the play itself, of the latest plays; ms.
+function delay(rows) {
+  const between = (from, to) =>
+    rows.map((r) => Date.parse(r[to]) - Date.parse(r[from])).filter(Number.isFinite).sort((a, b) => a - b);
+  const ofPipeline = between('arrived_at', 'processed_at');
+  const ofPlay = between('played_at', 'processed_at');
+  return {
+    plays: rows.length,
+    median: quantile(ofPipeline, 0.5),
+    p95: quantile(ofPipeline, 0.95),
+    sincePlay: quantile(ofPlay, 0.5),
+  };
+}
+
+function offers(targets, messages) {
+  const status = new Map(messages?.hits.hits.map((hit) => [hit._id, hit._source]));
+  return sources(targets).map((each) => ({
+    ...each,
+    status: status.get(each.target_id)?.status ?? 'waiting',
+    reason: status.get(each.target_id)?.reason ?? '',
+  }));
+}
+
+function model({ inUse, newest }) {
+  return { trained: total(newest), inUse: sources(inUse)[0] ?? null, newest: sources(newest)[0] ?? null };
+}

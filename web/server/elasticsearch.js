@@ -1,0 +1,34 @@
+// Elasticsearch through its HTTP interface: a multi-search is one request, so no client.
+// In: named questions, as questions.js has them. Out: named answers, or an error.
+
+export function elasticsearch({ elasticsearch: url, apiKey, namespace, patienceMs }) {
+  const headers = { 'content-type': 'application/x-ndjson' };
+  if (apiKey) headers.authorization = `ApiKey ${apiKey}`;
+
+  return async function ask(named) {
+    const names = Object.keys(named);
+    const lines = names.flatMap((name) => {
+      const [index, body] = named[name];
+      // An index that is not there yet is an empty one.
+      return [{ index: namespace + index, ignore_unavailable: true }, body].map(JSON.stringify);
+    });
+    const answer = await fetch(new URL('/_msearch', url), {
+      method: 'POST',
+      headers,
+      body: `${lines.join('\n')}\n`,
+      signal: AbortSignal.timeout(patienceMs),
+    });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const { responses } = await answer.json();
+    return Object.fromEntries(names.map((name, n) => [name, answered(name, responses[n])]));
+  };
+}
+
+function answered(name, response) {
+  // A shard that does not answer would make a smaller number look like the right one.
+  if (response.error || response._shards.failed || response.timed_out) {
+    const why = response.error?.root_cause?.[0]?.reason ?? response.error?.reason ?? 'not whole';
+    throw new Error(`${name}: ${why}`);
+  }
+  return response;
+}

@@ -1,0 +1,15 @@
+// Starts the server of the live page; ends cleanly on Ctrl-C or when asked to.
+
+import { config } from './config.js';
+import { server } from './server.js';
+
+try {
+  const settings = config();
+  const app = await server(settings);
+  await app.listen({ host: settings.host, port: settings.port });
+  console.log(`The page is at http://${settings.host}:${app.server.address().port}`);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close());
+} catch (error) {
+  console.error(error.code === 'EADDRINUSE' ? `Port ${error.port} is taken.` : error.message);
+  process.exit(1);
+}

@@ -1,0 +1,63 @@
+// What Redis knows of this very moment: plays per minute, how far the streams are, the outbox.
+// In: the settings and the time. Out: an object for JSON, or an error when Redis is away.
+
+import { createClient } from 'redis';
+
+import { MINUTE } from './view.js';
+
+const MINUTES = 60;
+const OUTBOX = 'sms:outbox';
+const GROUP = 'sms';
+
+export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
+  const key = (name) => `${redisPrefix}${namespace}${name}`;
+  const client = createClient({
+    url,
+    // Away is an answer, too: what waited for Redis would be old when it came.
+    disableOfflineQueue: true,
+    commandOptions: { timeout: patienceMs },
+    socket: { connectTimeout: patienceMs, reconnectStrategy: (n) => Math.min(100 * 2 ** n, 2000) },
+  });
+  client.on('error', () => {}); // each reading tells it; without a listener it ends the process
+  client.connect().catch(() => {});
+
+  async function read(now) {
+    const minutes = lastMinutes(now);
+    const [counted, progress, dead, waiting] = await Promise.all([
+      Promise.all(minutes.map((at) => client.hGet(key(counter(at)), 'all:all'))),
+      client.hGetAll(key('live:progress')),
+      client.xLen(key('sms:dead')),
+      backlog(),
+    ]);
+    return {
+      minutes: minutes.map((at, n) => [at, Number(counted[n] ?? 0)]),
+      streams: Object.entries(progress).map(([query, text]) => ({ query, ...JSON.parse(text) })).sort(byQuery),
+      outbox: { waiting, dead },
+    };
+  }
+
+  // Entries that no worker has finished: handed out, and not yet handed out.
+  async function backlog() {
+    try {
+      const groups = await client.xInfoGroups(key(OUTBOX));
+      const group = groups.find((each) => each.name === GROUP);
+      return group ? Number(group.pending) + Number(group.lag ?? 0) : await client.xLen(key(OUTBOX));
+    } catch (error) {
+      if (/no such key/i.test(error.message)) return 0;
+      throw error;
+    }
+  }
+
+  return { read, close: () => client.destroy() };
+}
+
+const byQuery = (a, b) => (a.query < b.query ? -1 : 1);
+
+// The last hour's minutes, the running one at the end.
+export function lastMinutes(now) {
+  const running = Math.floor(now / MINUTE) * MINUTE;
+  return Array.from({ length: MINUTES }, (_, n) => running - (MINUTES - 1 - n) * MINUTE);
+}
+
+// A minute's hash is named like live:2026-01-31T12:00Z.
+export const counter = (at) => `live:${new Date(at).toISOString().slice(0, 16)}Z`;

@@ -1,0 +1,77 @@
+// The server of the live page (Stage 4): files, one snapshot, a stream of snapshots.
+// In: settings. Out: a Fastify app, not listening yet, that lets go of all when closed.
+
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import files from '@fastify/static';
+import fastify from 'fastify';
+
+import { elasticsearch } from './elasticsearch.js';
+import { Hub } from './hub.js';
+import { redis } from './redis.js';
+import { secure } from './security.js';
+import { snapshots } from './snapshot.js';
+import { EventStream } from './sse.js';
+import { nameOf, parseView } from './view.js';
+
+const PAGE = fileURLToPath(new URL('../page/', import.meta.url));
+const PACKAGES = new URL('../node_modules/', import.meta.url);
+
+// The page's libraries, each served from its package: no other network, no build step.
+const LIBRARIES = {
+  'billboard.js': 'billboard.js/dist/billboard.pkgd.min.js',
+  'billboard.css': 'billboard.js/dist/billboard.min.css',
+  'd3-array.js': 'd3-array/dist/d3-array.min.js',
+  'd3-geo.js': 'd3-geo/dist/d3-geo.min.js',
+  'topojson.js': 'topojson-client/dist/topojson-client.min.js',
+  'states.json': 'us-atlas/states-albers-10m.json',
+};
+const TYPES = { js: 'text/javascript', css: 'text/css', json: 'application/json' };
+
+export async function server(settings, options = {}) {
+  const app = fastify({ bodyLimit: 1024, forceCloseConnections: true, ...options });
+  const live = redis(settings);
+  const reader = snapshots(elasticsearch(settings), live.read);
+  const hub = new Hub(reader, settings);
+  secure(app, settings);
+  app.addHook('preClose', async () => hub.close());
+  app.addHook('onClose', async () => live.close());
+
+  app.register(files, { root: PAGE, cacheControl: false });
+  for (const [name, path] of Object.entries(LIBRARIES)) {
+    const content = await readFile(new URL(path, PACKAGES));
+    const type = `${TYPES[name.split('.').at(-1)]}; charset=utf-8`;
+    app.get(`/lib/${name}`, (request, reply) =>
+      reply.type(type).header('cache-control', 'max-age=3600').send(content));
+  }
+
+  app.get('/health', async () => ({ ok: true, clients: hub.clients, views: hub.views }));
+
+  app.get('/snapshot', async (request) => {
+    const view = parseView(request.query);
+    const name = `once ${nameOf(view)}`;
+    try {
+      return await reader.take(name, view);
+    } finally {
+      reader.forget(name);
+    }
+  });
+
+  app.get('/events', (request, reply) => {
+    const view = parseView(request.query);
+    const name = nameOf(view);
+    // Joined last: what is refused is still an ordinary answer.
+    if (hub.isFull(name)) return reply.code(503).header('retry-after', '10').send({ error: 'full' });
+    reply.hijack();
+    for (const [header, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(header, value);
+    const client = new EventStream(reply.raw, settings.beatMs);
+    hub.join(name, view, client, request.headers['last-event-id']);
+    reply.raw.on('close', () => {
+      client.stop();
+      hub.leave(name, client);
+    });
+  });
+
+  return app;
+}

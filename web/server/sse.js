@@ -1,0 +1,53 @@
+// One client on a server-sent event stream. In: messages. Out: bytes, no faster than it reads:
+// what a slow client has not taken yet is replaced by what is newer, so memory stays flat.
+
+export class EventStream {
+  #out;
+  #pending = null;
+  #blocked = false;
+  #beat;
+
+  constructor(out, beatMs) {
+    this.#out = out;
+    out.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    out.on('drain', () => this.#drained());
+    // A named event, as a comment would be invisible to the page's script.
+    this.#beat = setInterval(() => this.send({ event: 'beat', data: '{}' }), beatMs);
+    this.#write('retry: 2000\n\n');
+  }
+
+  send(message) {
+    if (!this.#blocked) return this.#write(format(message));
+    // `same` and `beat` tell nothing that the waiting snapshot does not.
+    if (message.event === 'snapshot' || !this.#pending) this.#pending = message;
+  }
+
+  end() {
+    clearInterval(this.#beat);
+    this.#out.end();
+  }
+
+  stop() {
+    clearInterval(this.#beat);
+  }
+
+  #write(text) {
+    this.#blocked = !this.#out.write(text);
+  }
+
+  #drained() {
+    this.#blocked = false;
+    const message = this.#pending;
+    this.#pending = null;
+    if (message) this.send(message);
+  }
+}
+
+// Data is JSON, so it has no line break.
+export function format({ id, event, data }) {
+  return `${id ? `id: ${id}\n` : ''}event: ${event}\ndata: ${data}\n\n`;
+}
