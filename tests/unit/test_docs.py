@@ -207,7 +207,8 @@ def test_what_is_not_there_is_found(text: str, complaint: str) -> None:
 def test_what_is_there_is_not_complained_of() -> None:
     text = """
 `workshop`, `workshop …`, `workshop COMMAND --help`, `workshop trace CUSTOMER_ID`, `make`,
-`make demo PYTHON=/usr/bin/python3`, `workshop sms-server --workers`, `WORKSHOP_…`, `WORKSHOP_HOME`, `WORKSHOP_CACHE`,
+`make demo PYTHON=/usr/bin/python3`, `workshop sms-server --workers`, `WORKSHOP_…`,
+`WORKSHOP_HOME`, `WORKSHOP_CACHE`,
 [trouble](README.md#trouble), [elsewhere](https://www.example.com/), `workshop_lib/cli.py`,
 *00 § Start the servers*
 
