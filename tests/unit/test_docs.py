@@ -28,7 +28,7 @@ PLACEHOLDERS = {"N": "2", "STAGE": "2", "CUSTOMER_ID": "0", "DIR": "data/sample"
 #: Programs that read variables which are no settings.
 READERS = ("workshop_lib/**/*.py", "tests/conftest.py", "docker/compose.yaml", "web/server/*.js")
 #: Made while installing or running.
-MADE = ("web/node_modules",)
+MADE = ("web/node_modules", "docker/.env")
 FOLDERS = "benchmarks|data|docker|docs|exercises|notebooks|solutions|tests|web|workshop_lib"
 
 
