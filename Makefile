@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo lab test lint exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -44,6 +44,9 @@ setup: $(STAMP) ## the environment, Java and the servers' files
 demo: setup ## the whole pipeline, end to end, with a scorecard
 	@$(BIN)/workshop demo
 
+lab: setup ## the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops all
+	@$(BIN)/workshop lab
+
 test: setup lint ## all tests, on real servers of their own
 	@$(BIN)/pytest
 
@@ -52,10 +55,19 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
+exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
+	@$(BIN)/workshop exercises
+
 lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
+
+strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
+	@$(BIN)/python -m workshop_lib.teach.strip notebooks/*.ipynb solutions/*.ipynb
+
+kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/kibana
+	@$(BIN)/python -m workshop_lib.kibana
 
 clean: ## stop the servers; remove what running made, and the environment
 	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean

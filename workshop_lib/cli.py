@@ -20,7 +20,10 @@ app = typer.Typer(
 )
 
 #: Each module has a function ``register(app)`` that adds its commands.
-COMMANDS = ("stack", "data", "ingest", "stream", "train", "sms", "web", "verify", "demo")
+COMMANDS = (
+    *("stack", "data", "ingest", "stream", "train", "sms", "web"),
+    *("verify", "teach", "demo", "lab"),
+)
 
 #: The library whose error it is → the server that is not there.
 SERVERS = {"elastic_transport": "Elasticsearch", "kafka": "Kafka", "redis": "Redis"}

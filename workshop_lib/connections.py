@@ -21,7 +21,10 @@ from workshop_lib.settings import Settings
 def elasticsearch(settings: Settings) -> Elasticsearch:
     # orjson: 40 % less time of ours per bulk than with the client's own serializer.
     return Elasticsearch(
-        settings.elasticsearch_url, request_timeout=30, serializer=OrjsonSerializer()
+        settings.elasticsearch_url,
+        api_key=settings.elasticsearch_api_key.get_secret_value() or None,
+        request_timeout=30,
+        serializer=OrjsonSerializer(),
     )
 
 

@@ -1,8 +1,9 @@
 """Every address, name and size of the workshop, in one place.
 
 A value comes from, first to last: the call, the environment (``WORKSHOP_…``), the
-running stack (``.workshop/stack.json``, which records the ports that were free),
-the default below. Nothing else in the code holds an address, a topic or an index.
+running stack (``.workshop/stack.json``, which records the ports that were free, and
+``.workshop/secrets.json``, which only its owner may read), the default below. Nothing
+else in the code holds an address, a topic or an index.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,12 +27,17 @@ class _RunningStack(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        home = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
-        path = Path(home or PROJECT / ".workshop") / "stack.json"
-        if not path.exists():
+        given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
+        home = Path(given or PROJECT / ".workshop")
+        if not (home / "stack.json").exists():
             return {}
-        addresses: dict[str, Any] = json.loads(path.read_text())["addresses"]
-        return addresses
+        running: dict[str, Any] = json.loads((home / "stack.json").read_text())
+        secrets = home / "secrets.json"
+        return {
+            "stack": running["stack"],
+            **running["addresses"],
+            **(json.loads(secrets.read_text()) if secrets.exists() else {}),
+        }
 
 
 class Settings(BaseSettings):
@@ -44,8 +51,12 @@ class Settings(BaseSettings):
         "", pattern=r"^[a-z0-9-]*$", description="put before every topic, index and key"
     )
 
+    stack: Literal["embedded", "docker", "given"] = Field(
+        "embedded", description="which servers; given: those that somebody else starts"
+    )
     kafka_bootstrap: str = "127.0.0.1:9092"
     elasticsearch_url: str = "http://127.0.0.1:9200"
+    elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of Docker's")
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_prefix: str = "workshop:"
     kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
@@ -55,6 +66,7 @@ class Settings(BaseSettings):
     maven_repository: str = Field("", description="a mirror of Maven Central")
 
     spark_master: str = "local[*]"
+    spark_driver_host: str = Field("127.0.0.1", description="where executors find the driver")
     spark_driver_memory: str = "1g"
     spark_executor_memory: str = Field("512m", description="on a master of several machines")
     spark_ui: bool = Field(False, description="Spark's own page, on 127.0.0.1")
@@ -78,6 +90,8 @@ class Settings(BaseSettings):
 
     offer_cooldown_days: float = Field(7, gt=0, description="of event time, between two offers")
     offer_daily_cap: int = Field(10_000, ge=0, description="offers of one campaign in one day")
+
+    strict_checks: bool = Field(False, description="an exercise that has not passed is an error")
 
     sms_provider: str = Field("http", description="file, http or twilio")
     sms_url: str = Field("http://127.0.0.1:8025", description="of the gateway, without a path")
@@ -147,3 +161,11 @@ class Settings(BaseSettings):
 
     def key(self, name: str) -> str:
         return f"{self.redis_prefix}{self.namespace}{name}"
+
+    # What may be shown --------------------------------------------------------------
+
+    @property
+    def redis_address(self) -> str:
+        """``redis_url`` without its password, for messages."""
+        parts = urlsplit(self.redis_url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

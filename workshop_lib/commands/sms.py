@@ -47,7 +47,8 @@ def sms_server(
 
 
 def sms_gateway(
-    port: int = typer.Option(8025, min=0, max=65535, help="On 127.0.0.1; 0 takes a free one."),
+    port: int = typer.Option(8025, min=0, max=65535, help="0 takes a free one."),
+    host: str = typer.Option("127.0.0.1", help="Of this machine; in a container 0.0.0.0."),
     fail_first: int = typer.Option(0, min=0, help="Let so many requests fail, for trying out."),
     delay: float = typer.Option(0, min=0, help="Seconds until each answer, for trying out."),
     as_json: bool = typer.Option(False, "--json", help="Print what arrived at the end."),
@@ -61,7 +62,7 @@ def sms_gateway(
     from workshop_lib.marketing.sms_gateway import Phone, serving
 
     phone = Phone(fail_first, delay)
-    with stop_on_signal() as stop, serving(phone, port) as address:
+    with stop_on_signal() as stop, serving(phone, port, host) as address:
         err.print(f"The phone is at {address} (Ctrl-C ends it).", highlight=False)
         stop.wait()
     if as_json:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from workshop_lib.stack import ServiceStatus
 
 AS_JSON = typer.Option(False, "--json", help="Print JSON.")
+DOCKER = typer.Option(False, "--docker", help="The servers of docker/compose.yaml.")
 
 
 def register(app: typer.Typer) -> None:
@@ -40,19 +41,60 @@ def fetch(settings: Settings) -> None:
         artifacts.ensure(settings, show_bytes)
 
 
-def up(as_json: bool = AS_JSON) -> None:
-    """Start Kafka, Elasticsearch and Redis; what runs already is left alone.
-
-    Example: workshop up
-    """
-    from workshop_lib import stack
+def settings_of(docker: bool) -> Settings:
+    """The settings, of the Docker stack if ``docker``; not while the embedded one is up."""
+    from workshop_lib.errors import WorkshopError
     from workshop_lib.settings import Settings
 
     settings = Settings()
-    fetch(settings)
+    if not docker or settings.stack == "docker":
+        return settings
+    if (settings.home / "stack.json").exists():
+        raise WorkshopError(
+            "The embedded stack is up.", "Run `workshop down`, then the same command again."
+        )
+    return settings.model_copy(update={"stack": "docker"})
+
+
+def up(
+    docker: bool = DOCKER,
+    stage: int = typer.Option(
+        0, min=0, max=4, help="With --docker: only what this stage needs; 0 for all."
+    ),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Start Kafka, Elasticsearch and Redis; what runs already is left alone.
+
+    With --docker also Spark, Logstash, Kibana, JupyterLab, the SMS server and the page.
+
+    Example: [b]workshop up[/b], or [b]workshop up --docker --stage 1[/b]
+    """
+    from workshop_lib import stack
+
+    def say(text: str) -> None:
+        err.print(text, highlight=False)
+
+    settings = settings_of(docker)
+    if settings.stack == "docker":
+        # Docker shows its own progress on the same lines.
+        show(settings, stack.up(settings, say, stage=stage), as_json)
+        if not as_json:
+            show_pages()
+        return
+    if settings.stack == "embedded":
+        fetch(settings)
     with err.status("Starting the servers …"):
-        services = stack.up(settings, lambda text: err.print(text, highlight=False))
+        services = stack.up(settings, say)
     show(settings, services, as_json)
+
+
+def show_pages() -> None:
+    """Where a browser finds what, and where the passwords are."""
+    from workshop_lib.stack.compose import env_file, pages
+
+    for name, address in pages().items():
+        out.print(f"{name}: {address}", highlight=False, soft_wrap=True)
+    out.print(f"Passwords and tokens are in {env_file()}.", highlight=False, soft_wrap=True)
 
 
 def down(
@@ -119,6 +161,8 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
             out.print(f"{s.name} {s.problem}", markup=False, highlight=False, soft_wrap=True)
     if any(not s.ok for s in services):
         out.print(f"`workshop up` starts what is not running; logs are in {settings.logs}.")
+    if settings.stack != "embedded":
+        return
     servers = sum(s.memory for s in services)
     with_spark = max(servers, resident_with_spark(settings))
     out.print(
@@ -127,15 +171,18 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
     )
 
 
-def doctor(as_json: bool = AS_JSON) -> None:
+def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     """Check this machine: Python, Java, memory, disk, files, ports, servers.
 
-    Changes nothing. Exit code 1 if something must be done first. Example: workshop doctor
+    With --docker: Docker, its memory, ports. Changes nothing. Exit code 1 if something must be
+    done first. Example: workshop doctor
     """
     from workshop_lib.settings import Settings
-    from workshop_lib.stack.preflight import examine
+    from workshop_lib.stack import docker_preflight, preflight
 
-    findings = examine(Settings())
+    settings = Settings()
+    look = docker_preflight if docker or settings.stack == "docker" else preflight
+    findings = list(look.examine(settings))
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:
@@ -147,15 +194,19 @@ def doctor(as_json: bool = AS_JSON) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def download() -> None:
+def download(docker: bool = DOCKER) -> None:
     """Fetch all that the servers and the page need, for a room with bad Wi-Fi; start nothing.
 
     Example: workshop download
     """
     from workshop_lib import node
     from workshop_lib.settings import Settings
-    from workshop_lib.stack import artifacts
+    from workshop_lib.stack import artifacts, compose
 
+    if docker:
+        compose.download(Settings())
+        out.print("All images are there.")
+        return
     fetch(Settings())
     with err.status("Fetching the packages of the live page …"):
         node.install()

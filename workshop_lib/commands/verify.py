@@ -154,17 +154,26 @@ def _duration(seconds: float | None) -> str:
 
 
 def reset(
+    to_stage: int = typer.Option(
+        None, "--to-stage", min=1, max=4, help="Then make what the stages before this one leave."
+    ),
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
 ) -> None:
     """Clear topics, indices, keys, checkpoints and the live log together.
 
-    The recorded world and the servers stay. Example: workshop reset --yes
+    The recorded world and the servers stay. With --to-stage, whoever comes late can begin
+    that stage a minute later: what the stages before it leave behind is there.
+
+    Example: [b]workshop reset --yes[/b], or [b]workshop reset --to-stage 3[/b]
     """
     from workshop_lib.settings import Settings
+    from workshop_lib.teach.begin import start_over
     from workshop_lib.teach.reset import reset as clear
 
-    settings = Settings()
     if not yes:
         typer.confirm("Clear all that flowed through Kafka, Elasticsearch and Redis?", abort=True)
-    removed = clear(settings)
+    if to_stage is not None:
+        start_over(to_stage)
+        return
+    removed = clear(Settings())
     out.print("Cleared: " + ", ".join(f"{number} {kind}" for kind, number in removed.items()) + ".")

@@ -113,8 +113,8 @@ class Phone:
 
 
 @contextmanager
-def serving(phone: Phone, port: int = 0) -> Iterator[str]:
-    """``phone`` behind HTTP on 127.0.0.1 while the block runs; its address. 0: a free port."""
+def serving(phone: Phone, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
+    """``phone`` behind HTTP on ``host`` while the block runs; its address. 0: a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         # HTTP/1.0: a kept connection would go on answering after the phone was put down.
@@ -171,7 +171,7 @@ def serving(phone: Phone, port: int = 0) -> Iterator[str]:
             """Who hung up before the answer is no error of the phone's."""
 
     try:
-        server = Server(("127.0.0.1", port), Handler)
+        server = Server((host, port), Handler)
     except OSError as error:
         raise WorkshopError(
             f"Port {port}: {error.strerror}.", "Take another with --port."
@@ -179,7 +179,7 @@ def serving(phone: Phone, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

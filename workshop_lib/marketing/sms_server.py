@@ -249,7 +249,7 @@ def _prepared(settings: Settings) -> Elasticsearch:
     except (TransportError, RedisError) as error:
         redis = isinstance(error, RedisError)
         server = "Redis" if redis else "Elasticsearch"
-        address = settings.redis_url if redis else settings.elasticsearch_url
+        address = settings.redis_address if redis else settings.elasticsearch_url
         raise WorkshopError(
             f"{server} does not answer at {address}.",
             "Run `workshop up`, or see `workshop status`.",

@@ -10,17 +10,16 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import holder, only_one
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, elasticsearch, kafka, process, redis
+from workshop_lib.stack import artifacts, elasticsearch, kafka, process, record, redis
 from workshop_lib.stack.java import Java, find_or_install
+from workshop_lib.stack.status import ServiceStatus
 from workshop_lib.wait import wait_until
 
 #: Seconds until a server must be well; a cold disk on a busy machine takes its time.
@@ -37,25 +36,6 @@ HEALTH: dict[str, Callable[[int], str]] = {
     "elasticsearch": elasticsearch.health,
     "redis": redis.health,
 }
-
-
-@dataclass(frozen=True)
-class ServiceStatus:
-    """How one server is: ``problem`` is empty when it is well; memory in bytes."""
-
-    name: str
-    version: str
-    port: int | None
-    pid: int | None
-    memory: int
-    problem: str
-
-    @property
-    def ok(self) -> bool:
-        return not self.problem
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "ok": self.ok}
 
 
 def _pids(settings: Settings) -> Path:
@@ -134,7 +114,7 @@ def up(
         java = find_or_install()
         artifacts.ensure(settings, progress or artifacts.in_steps(report))
         ports = _choose_ports(settings, running)
-        _write(settings.home / "ports.json", ports)
+        record.write_json(settings.home / "ports.json", ports)
         try:
             for name, prepare in _commands(settings, ports, java).items():
                 if name in running:
@@ -180,21 +160,13 @@ def _write_addresses(settings: Settings, ports: dict[str, int]) -> None:
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
         "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
     }
-    _write(settings.home / "stack.json", {"stack": "embedded", "addresses": addresses})
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all: other commands read these files at any moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    partial.replace(path)
+    record.remember(settings, "embedded", addresses)
 
 
 def down(settings: Settings) -> list[str]:
     """Stop every server, most dependent first; the names of those that ran. Data stays."""
     with _alone(settings):
-        (settings.home / "stack.json").unlink(missing_ok=True)
+        record.forget(settings)
         names = (PAGE, *reversed(VERSIONS))
         return [name for name in names if process.stop(name, _pids(settings))]
 

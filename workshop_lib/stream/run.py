@@ -111,7 +111,7 @@ def run(
     with only_one(settings, "stream"):
         prepare(settings)
         tables = load(settings)
-        spark = spark_session(settings)
+        spark = spark_session(settings, short=available_now)
         reference = to_spark(spark, *tables)
         table = {**QUERIES, **(more or {})}
         running = [
@@ -143,7 +143,7 @@ def prepare(settings: Settings) -> None:
             for kind, name, address in (
                 (KafkaError, "Kafka", settings.kafka_bootstrap),
                 (TransportError, "Elasticsearch", settings.elasticsearch_url),
-                (RedisError, "Redis", settings.redis_url),
+                (RedisError, "Redis", settings.redis_address),
             )
             if isinstance(error, kind)
         )

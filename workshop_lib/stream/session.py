@@ -22,8 +22,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.app.name": name,
         "spark.master": settings.spark_master,
         "spark.jars": ",".join(map(str, jars)),
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": settings.spark_driver_host,
+        "spark.driver.bindAddress": settings.spark_driver_host,
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         "spark.executor.memory": settings.spark_executor_memory,
@@ -54,7 +54,7 @@ def spark_session(
     What Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook.
     Raises ``WorkshopError`` when the jars are neither cached nor to be had.
     """
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     config = options(settings, name, _jars(settings, connectors))
     if short:

@@ -1,1 +1,11 @@
-"""What only a lesson needs: starting over."""
+"""What only a lesson needs: the start of a stage, exercises and their checks, starting over.
+
+``begin(stage=N)`` makes what the stages before N leave behind; ``check.stageN("N.1", answer)``
+says whether an exercise is solved. Nothing outside this folder but the commands and the demo
+imports it.
+"""
+
+from workshop_lib.teach import check
+from workshop_lib.teach.begin import begin
+
+__all__ = ["begin", "check"]

@@ -18,7 +18,10 @@ from workshop_lib.settings import Settings
 from workshop_lib.wait import wait_until
 
 LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
-TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC)
+#: What the exercises make: a topic and an index of this name.
+PRACTICE = "practice-plays"
+TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC, PRACTICE)
+INDICES = (*contracts.INDICES, PRACTICE)
 
 
 def local_state(settings: Settings) -> list[Path]:
@@ -84,7 +87,7 @@ def _delete_topics(settings: Settings) -> int:
 
 def _delete_indices(settings: Settings) -> int:
     client = elasticsearch(settings)
-    ours = [settings.index(name) for name in contracts.INDICES]
+    ours = [settings.index(name) for name in INDICES]
     existing = [index for index in ours if client.indices.exists(index=index)]
     if existing:
         client.indices.delete(index=existing)

@@ -36,6 +36,8 @@ from workshop_lib.world.randomness import Ints, rng
 #: A Monday's first moment. Fixed, so that the same command makes the same world on any day.
 UNTIL: Final = datetime(2026, 1, 5, tzinfo=UTC)
 DEMO: Final = {"customers": 2000, "tracks": 500, "plays": 200_000, "days": 14}
+#: The world of the demo, of the notebooks and of the exercises: two weeks.
+WORLD: Final[dict[str, Any]] = {"seed": 7, **DEMO}
 #: The size of the original demo's files.
 FULL: Final = {"customers": 5000, "tracks": 1750, "plays": 1_000_000, "days": 30}
 #: Share of plays by customers, of tracks, at zips that are in no file.

@@ -1,0 +1,20 @@
+"""Settings of a home and namespace of their own, for what ``begin`` makes."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from workshop_lib.settings import Settings
+
+
+def of_its_own(running: Settings, home: Path) -> Settings:
+    return Settings(
+        home=home,
+        namespace=f"t{uuid.uuid4().hex[:8]}-",
+        kafka_bootstrap=running.kafka_bootstrap,
+        elasticsearch_url=running.elasticsearch_url,
+        redis_url=running.redis_url,
+        spark_master="local[2]",
+        shuffle_partitions=2,
+    )

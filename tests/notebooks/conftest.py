@@ -1,0 +1,20 @@
+"""One start of Stage 4 for all tests of exercises: everything is there, made by ``begin``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from begun_world import of_its_own
+
+from workshop_lib.settings import Settings
+from workshop_lib.teach.begin import start_over
+from workshop_lib.teach.reset import reset
+
+
+@pytest.fixture(scope="session")
+def begun(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a home and namespace of its own, in which Stage 4 can begin."""
+    settings = of_its_own(running_stack, tmp_path_factory.mktemp("begun"))
+    yield start_over(4, settings)
+    reset(settings)

@@ -1,0 +1,119 @@
+"""The lessons about Kafka and Spark: what their pictures show and their tables say."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from workshop_lib.play_line import when
+from workshop_lib.teach import by_spark, lanes, planted, timelines
+from workshop_lib.teach.by_hand import Lag, evening
+
+
+def record(partition: int, offset: int, key: int) -> Any:
+    return SimpleNamespace(partition=partition, offset=offset, key=b"%d" % key, timestamp=0)
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def test_every_record_of_a_topic_carries_its_listener() -> None:
+    figure = lanes.draw_lanes([record(0, 0, 4), record(2, 0, 7), record(2, 1, 7)])
+    assert Counter(texts(figure)) == Counter(
+        {"partition 0": 1, "partition 2": 1, "": 2, "4": 1, "7": 2, "00:00": 3}
+    )
+
+
+def test_a_record_that_was_read_twice_or_never_says_so() -> None:
+    records = [record(0, 0, 4), record(0, 1, 4), record(0, 2, 4)]
+    seen = lanes.times([records[0], records[1], records[1]])
+    marks = [text for text in texts(lanes.draw_lanes(records, seen)) if "×" in text]
+    assert marks == ["× 2", "× 0"]
+
+
+def test_the_member_without_a_partition_is_called_idle() -> None:
+    figure = lanes.draw_groups([{"Ann": [0], "Ben": []}], partitions=1)
+    assert "Ben: idle" in texts(figure) and "Ann: idle" not in texts(figure)
+
+
+def test_lag_is_what_is_not_committed() -> None:
+    figure = lanes.draw_lag([Lag(0, 0, 7)], [Lag(0, 5, 7)])
+    assert texts(figure) == ["lag 7", "lag 2"]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "before: lag 7 in all",
+        "after: lag 2 in all",
+    ]
+
+
+def test_each_play_of_the_evening_is_one_event_and_none_is_before_the_start() -> None:
+    plays = evening(1000)
+    assert len({play.event_id for play in plays}) == len(plays) == 12
+    assert min(play.played_at for play in plays) == 1000
+
+
+def test_a_play_that_comes_late_is_sent_after_those_that_overtook_it() -> None:
+    plays = by_spark.evening({"late": (10, 23, 13), "other": (12, 22)})
+    minutes = [
+        (play.customer_id, by_spark.minute(when(play.played_at, iso=True))) for play in plays
+    ]
+    assert minutes == [(1, "20:10"), (2, "20:12"), (2, "20:22"), (1, "20:23"), (1, "20:13")]
+
+
+def test_a_play_that_was_sent_twice_is_one_event() -> None:
+    first, second, again = by_spark.evening({"twice": (2, 14, 14)})
+    assert second == again and first.event_id != second.event_id
+
+
+def test_late_and_dropped_plays_have_shapes_of_their_own() -> None:
+    figure = timelines.draw_watermark([[1, 12], [9, 3]], [None, 2], dropped=[(1, 3)])
+    (ax,) = figure.axes
+    dots = [c for c in ax.collections if isinstance(c, PathCollection) and len(c.get_offsets())]
+    drawn = {tuple(points.get_offsets()[0]): points for points in dots}
+    sides = {at: len(points.get_paths()[0].vertices) for at, points in drawn.items()}
+    assert sides[1, 0] == sides[12, 0]
+    assert len({sides[1, 0], sides[9, 1], sides[3, 1]}) == 3
+
+
+def test_a_way_of_counting_is_right_only_with_the_true_number() -> None:
+    figure = timelines.draw_verdicts(
+        {"a": (1, 2, 3), "b": (1, 2)}, {"a": 1, "b": 0}, {"some way": {"a": 2}}
+    )
+    assert texts(figure) == ["1", "✗ 2", "0", "✓ 0"]
+
+
+def test_missed_and_invented_are_told_apart_from_counted_twice() -> None:
+    truth = {(1, 7): 1, (2, 7): 1}
+    table = planted.judge(truth, {"way": [(1, 7), (1, 7), (3, 7)]})
+    assert table.loc["truth"].to_dict() == {
+        "interests": 2,
+        "right": 2,
+        "missed": 0,
+        "invented": 0,
+    }
+    assert table.loc["way"].to_dict() == {"interests": 3, "right": 1, "missed": 1, "invented": 1}
+
+
+def test_a_moment_that_spark_collected_is_shown_in_utc_wherever_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        assert by_spark.minute(datetime(2026, 1, 5, 5, 30)) == "20:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_beginning_of_time_is_no_watermark() -> None:
+    assert by_spark.minute("1970-01-01T00:00:00.000Z") == "none"
+    assert by_spark.after_eight("none") is None
+    assert by_spark.after_eight(by_spark.minute("2026-01-04T21:05:00.000Z")) == 65

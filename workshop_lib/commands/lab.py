@@ -1,0 +1,44 @@
+"""The command ``workshop lab``."""
+
+from __future__ import annotations
+
+import typer
+
+from workshop_lib.commands.common import err, out, stop_on_signal
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(lab)
+
+
+def lab(
+    port: int = typer.Option(8888, min=0, max=65535, help="Of JupyterLab; 0 takes a free one."),
+    browser: bool = typer.Option(True, help="Open the first notebook in the browser."),
+    replay: bool = typer.Option(True, help="Fill the log, if there is none yet."),
+) -> None:
+    """Start the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops it all.
+
+    The address has a token in it: without it nobody gets in. Everything listens on 127.0.0.1.
+    Your notebooks and all data stay for the next time.
+
+    Example: workshop lab, or on a machine without a screen: workshop lab --no-browser
+    """
+    import webbrowser
+
+    from workshop_lib.commands.stack import fetch
+    from workshop_lib.lab import run
+    from workshop_lib.settings import Settings
+
+    settings = Settings()
+
+    def ready(address: str) -> None:
+        out.print(f"\nThe first notebook: {address}", highlight=False, soft_wrap=True)
+        out.print("Ctrl-C stops JupyterLab, the replay and the servers.")
+        if browser:
+            webbrowser.open(address)
+
+    fetch(settings)
+    with stop_on_signal() as stop:
+        run(settings, port, replay, lambda text: err.print(text, highlight=False), ready, stop)
+    out.print("All stopped. Your work is kept.")

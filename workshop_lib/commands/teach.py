@@ -1,0 +1,63 @@
+"""Commands of the lesson: ``check`` and ``exercises``."""
+
+from __future__ import annotations
+
+import typer
+
+from workshop_lib.commands.common import err, out, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command()(check)
+    app.command()(exercises)
+
+
+def check(
+    stage: int = typer.Argument(min=1, max=4, help="Which stage's exercises."),
+    as_json: bool = typer.Option(False, "--json", help="Print the outcomes as JSON."),
+) -> None:
+    """How far the exercises of a stage are: passed, not yet, not attempted, or stack down.
+
+    What an exercise leaves on the servers is looked at now; of the others the outcome is told
+    that the notebook noted last. Exit code 0 only if all have passed.
+
+    Example: [b]workshop check 2[/b]
+    """
+    from workshop_lib.teach import check as checks
+
+    with err.status("Looking …"):
+        results = getattr(checks, f"stage{stage}").live()
+    if as_json:
+        print_json(
+            [
+                {"exercise": r.exercise, "outcome": str(r.outcome), "message": r.message}
+                for r in results
+            ]
+        )
+    else:
+        for result in results:
+            out.print(result.head, highlight=False, markup=False)
+            out.print(f"    {result.message}", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(0 if all(result.passed for result in results) else 1)
+
+
+def exercises(
+    only_check: bool = typer.Option(
+        False, "--check", help="Write nothing; exit code 1 if a file would change."
+    ),
+) -> None:
+    """Make exercises/ from solutions/: the same notebooks, with blanks for the solutions.
+
+    Example: [b]workshop exercises --check[/b]
+    """
+    from workshop_lib.teach import generate
+
+    made = generate.generate()
+    changed = generate.differences(made) if only_check else generate.write(made)
+    for name in changed:
+        out.print(f"exercises/{name}", highlight=False)
+    if only_check and changed:
+        err.print("These differ from solutions/. Run `make exercises`.")
+        raise typer.Exit(1)
+    out.print(f"{len(made)} notebooks, {len(changed)} changed.", highlight=False)

@@ -1,0 +1,172 @@
+"""A time range as Kibana has it, and how wide the bars of its histogram are.
+
+In: two moments, relative (``now-24h``, ``now/d``) or absolute (ISO 8601, UTC). Out: the same
+in milliseconds since 1970, the condition of a query, and an interval. No server is asked.
+This Elasticsearch has no ``auto_date_histogram``; Kibana does not use it either, and chooses
+the interval itself, as here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from workshop_lib.errors import WorkshopError
+
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+_UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
+_RELATIVE: Final = re.compile(r"now(?:-(\d{1,6})([smhdw]))?(/d)?")
+
+#: Kibana's "commonly used" ranges → (from, to)
+COMMONLY_USED: Final[dict[str, tuple[str, str]]] = {
+    "Last 15 minutes": ("now-15m", "now"),
+    "Last 1 hour": ("now-1h", "now"),
+    "Last 24 hours": ("now-24h", "now"),
+    "Today": ("now/d", "now"),
+    "Last 7 days": ("now-7d", "now"),
+    "Last 30 days": ("now-30d", "now"),
+}
+
+
+def now_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def iso(ms: int) -> str:
+    """``ms`` since 1970 as ``2026-01-31T12:00:00.000Z``."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str, now: int) -> int:
+    """``text`` in ms since 1970. Raises ``WorkshopError`` when it is no moment."""
+    text = text.strip()
+    if match := _RELATIVE.fullmatch(text):
+        number, unit, day = match.groups()
+        at = now - int(number) * _UNITS[unit] if number else now
+        return at // DAY * DAY if day else at
+    try:
+        absolute = datetime.fromisoformat(text)
+    except ValueError:
+        raise WorkshopError(
+            f"{text!r} is no moment.", "Write now, now-15m, now/d or 2026-01-31T12:00 (UTC)."
+        ) from None
+    if absolute.tzinfo is None:
+        absolute = absolute.replace(tzinfo=UTC)
+    return round((absolute - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
+
+
+@dataclass(frozen=True)
+class Span:
+    """From ``start`` on, up to but without ``end``; ms since 1970."""
+
+    start: int
+    end: int
+
+    def clause(self, field: str) -> dict[str, Any]:
+        """The condition of a query; ``lt``, so that neighbouring ranges share no play."""
+        return {"range": {field: {"gte": iso(self.start), "lt": iso(self.end)}}}
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """``start`` and ``end`` as written; relative ones move on with the clock."""
+
+    start: str = "now-15m"
+    end: str = "now"
+
+    @classmethod
+    def named(cls, name: str) -> TimeRange:
+        """One of ``COMMONLY_USED``."""
+        return cls(*COMMONLY_USED[name])
+
+    @classmethod
+    def between(cls, start: int, end: int) -> TimeRange:
+        """An absolute one, from ms since 1970."""
+        return cls(iso(start), iso(end))
+
+    def span(self, now: int | None = None) -> Span:
+        """What the range means at ``now`` (ms). Raises ``WorkshopError``."""
+        now = now_ms() if now is None else now
+        span = Span(moment(self.start, now), moment(self.end, now))
+        if span.start >= span.end:
+            raise WorkshopError(
+                f"From {self.start} to {self.end} there is no time.", "Let it begin before it ends."
+            )
+        return span
+
+    def __str__(self) -> str:
+        for name, bounds in COMMONLY_USED.items():
+            if bounds == (self.start, self.end):
+                return name
+        return f"{short(self.start)} to {short(self.end)}"
+
+
+def short(text: str) -> str:
+    """An absolute moment without what is zero: ``2026-01-31 12:00``."""
+    return text.replace("T", " ").removesuffix("Z").removesuffix(".000").removesuffix(":00")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The width of a bar: its name, the parameter for Elasticsearch, about how many ms."""
+
+    name: str
+    parameter: dict[str, str]
+    ms: int
+
+
+def _fixed(name: str, value: str, ms: int) -> Interval:
+    return Interval(name, {"fixed_interval": value}, ms)
+
+
+def _calendar(name: str, value: str, ms: int) -> Interval:
+    return Interval(name, {"calendar_interval": value}, ms)
+
+
+#: Ascending. From a day on the calendar's: months and years differ in length.
+INTERVALS: Final = (
+    _fixed("second", "1s", SECOND),
+    _fixed("5 seconds", "5s", 5 * SECOND),
+    _fixed("10 seconds", "10s", 10 * SECOND),
+    _fixed("30 seconds", "30s", 30 * SECOND),
+    _fixed("minute", "1m", MINUTE),
+    _fixed("5 minutes", "5m", 5 * MINUTE),
+    _fixed("10 minutes", "10m", 10 * MINUTE),
+    _fixed("30 minutes", "30m", 30 * MINUTE),
+    _fixed("hour", "1h", HOUR),
+    _fixed("3 hours", "3h", 3 * HOUR),
+    _fixed("12 hours", "12h", 12 * HOUR),
+    _calendar("day", "1d", DAY),
+    _calendar("week", "1w", 7 * DAY),
+    _calendar("month", "1M", 30 * DAY),
+    _calendar("year", "1y", 365 * DAY),
+)
+MOST_BARS: Final = 60
+
+
+def interval(span: Span, name: str = "auto", most: int = MOST_BARS) -> Interval:
+    """The interval called ``name``; for ``auto`` the smallest with at most ``most`` bars.
+
+    A named one that makes more than ten times ``most`` bars is refused: nobody can read
+    them, and a server that makes millions of them has no time for others.
+    """
+    if name == "auto":
+        fits = (each for each in INTERVALS if (span.end - span.start) / each.ms <= most)
+        return next(fits, INTERVALS[-1])
+    for each in INTERVALS:
+        if each.name == name:
+            if (span.end - span.start) / each.ms > 10 * most:
+                raise WorkshopError(
+                    f"A bar per {name} makes too many bars.", "Choose a longer interval, or auto."
+                )
+            return each
+    raise WorkshopError(
+        f"No interval is called {name!r}.",
+        f"Choose auto, {', '.join(each.name for each in INTERVALS)}.",
+    )

@@ -1,0 +1,114 @@
+"""What must be true of a machine before the Docker stack runs on it, and the remedy if not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.stack import compose, process
+from workshop_lib.stack.status import Finding
+
+GIB: Final = 2**30
+#: Elasticsearch maps its files into memory; with fewer maps it may fail under load.
+MAPS_NEEDED: Final = 262_144
+MAPS: Final = Path("/proc/sys/vm/max_map_count")
+#: The first with `up --wait-timeout` and conditions that may be missing.
+COMPOSE: Final = (2, 20)
+#: Of the sum of all limits, what is really held at a time.
+SHARE: Final = 0.75
+
+
+def examine(settings: Settings, profiles: Sequence[str] = compose.STAGES[0]) -> Iterator[Finding]:
+    """Findings in the order in which one depends on another; ends where asking makes no sense."""
+    try:
+        info = compose.ask("docker", "info", "--format", "{{json .}}")
+        version = compose.ask("docker", "compose", "version", "--short")
+    except WorkshopError:
+        yield compose.NO_DOCKER
+        return
+    machine: dict[str, Any] = json.loads(info.stdout or "{}") if info.returncode == 0 else {}
+    if not machine.get("ServerVersion"):
+        # With a client only, `docker info` may end with 0 and say why in its answer.
+        yield compose.diagnose(info.stderr + " ".join(machine.get("ServerErrors") or ()))
+        return
+    yield Finding("Docker", f"{machine['ServerVersion']}, {machine['OperatingSystem']}", True)
+    if version.returncode:
+        yield compose.diagnose(version.stderr)
+        return
+    yield _compose(version.stdout.strip())
+    yield _maps(machine)
+    if not compose.env_file().exists():
+        yield Finding("settings", "docker/.env is made by the first `workshop up --docker`", True)
+        return
+    wanted = compose.services(profiles)
+    yield _memory(machine, wanted)
+    yield _ports(wanted)
+
+
+def refuse(settings: Settings, profiles: Sequence[str]) -> None:
+    """Raise ``WorkshopError`` for the first finding that will not do."""
+    for finding in examine(settings, profiles):
+        if not finding.ok:
+            raise WorkshopError(finding.found + ".", finding.todo)
+
+
+def _compose(version: str) -> Finding:
+    numbers = tuple(int(part) for part in version.lstrip("v").split(".")[:2] if part.isdigit())
+    needed = ".".join(map(str, COMPOSE))
+    return Finding(
+        "Docker Compose",
+        f"Docker Compose is {version}",
+        numbers >= COMPOSE,
+        f"{needed} or newer is needed: update Docker, or its package docker-compose-plugin.",
+    )
+
+
+def _maps(machine: dict[str, Any]) -> Finding:
+    # In Docker Desktop the containers run in a machine of its own, which is set right.
+    if "Desktop" in machine["OperatingSystem"] or not MAPS.exists():
+        return Finding("memory maps", "set by Docker Desktop", True)
+    found = int(MAPS.read_text())
+    return Finding(
+        "memory maps",
+        f"vm.max_map_count is {found:,}, and Elasticsearch needs {MAPS_NEEDED:,}",
+        found >= MAPS_NEEDED,
+        f"`sudo sysctl -w vm.max_map_count={MAPS_NEEDED}`; to keep it, write the same into"
+        " /etc/sysctl.d/99-elasticsearch.conf.",
+    )
+
+
+def _memory(machine: dict[str, Any], wanted: dict[str, dict[str, Any]]) -> Finding:
+    needed = int(SHARE * sum(int(service["mem_limit"]) for service in wanted.values()))
+    return Finding(
+        "memory",
+        f"Docker has {machine['MemTotal'] / GIB:.1f} GiB of memory, and {len(wanted)} containers"
+        f" want {needed / GIB:.1f}",
+        machine["MemTotal"] >= needed,
+        "Give Docker more (Docker Desktop: Settings, Resources), or start what one stage needs:"
+        " `workshop up --docker --stage 2`.",
+    )
+
+
+def _ports(wanted: dict[str, dict[str, Any]]) -> Finding:
+    ours = {
+        publisher["PublishedPort"]
+        for container in compose.containers()
+        for publisher in container.get("Publishers") or ()
+    }
+    taken = [
+        f"{port['published']} ({name})"
+        for name, service in wanted.items()
+        for port in service.get("ports", ())
+        if int(port["published"]) not in ours and process.answers(int(port["published"]))
+    ]
+    return Finding(
+        "ports",
+        f"Taken by another program: port {', '.join(taken)}" if taken else "Free or ours",
+        not taken,
+        "Stop that program (`workshop down`, if it is the embedded stack), or choose another"
+        " port: WORKSHOP_<KAFKA, ELASTICSEARCH, REDIS, JUPYTER, SPARK, KIBANA, WEB, SMS>_PORT.",
+    )

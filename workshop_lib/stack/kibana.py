@@ -1,0 +1,113 @@
+"""Kibana's objects, data views and dashboards, from ``docker/kibana/*.ndjson`` into Kibana.
+
+In: the address of a Kibana and the password of Elasticsearch's user ``elastic``. Objects of
+the same id are replaced, so a second import changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import urllib3
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import PROJECT
+from workshop_lib.wait import wait_until
+
+FOLDER: Final = PROJECT / "docker" / "kibana"
+USER: Final = "elastic"
+#: Answers of a Kibana that is still starting.
+NOT_READY: Final = (502, 503)
+PATIENCE_SECONDS: Final = 120.0
+
+
+def import_all(
+    url: str,
+    password: str,
+    report: Callable[[str], None],
+    folder: Path = FOLDER,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Import every file of ``folder``; a Kibana that is starting is waited for.
+
+    Raises ``WorkshopError`` when there is no Kibana, when it refuses the user or a file, and
+    when it did not take each object: which, and why, is said.
+    """
+    for path in sorted(folder.glob("*.ndjson")):
+        count = import_file(url, password, path, patience_seconds)
+        report(f"Kibana has {count} objects of {path.name}")
+
+
+def import_file(
+    url: str, password: str, path: Path, patience_seconds: float = PATIENCE_SECONDS
+) -> int:
+    """Import one file; the number of its objects. Raises like ``import_all``."""
+    content = path.read_bytes()
+
+    def answer() -> urllib3.BaseHTTPResponse | None:
+        try:
+            response = _post(url, password, path.name, content)
+        except urllib3.exceptions.HTTPError:
+            return None
+        return None if response.status in NOT_READY else response
+
+    try:
+        response = wait_until(answer, patience_seconds, "Kibana")
+    except WorkshopError as error:
+        raise WorkshopError(
+            f"Kibana at {url} did not answer, or was still starting, for {patience_seconds:g} s.",
+            "`workshop status` shows how it is; `workshop up --docker` tries again.",
+        ) from error
+    assert response  # it is what ``wait_until`` waited for
+    lines = sum(1 for line in content.splitlines() if line.strip())
+    return _taken(path.name, response, lines)
+
+
+def _post(url: str, password: str, name: str, content: bytes) -> urllib3.BaseHTTPResponse:
+    return urllib3.request(
+        "POST",
+        f"{url.rstrip('/')}/api/saved_objects/_import?overwrite=true",
+        headers={
+            **urllib3.make_headers(basic_auth=f"{USER}:{password}"),
+            "kbn-xsrf": "workshop",  # without it, Kibana takes nothing that changes anything
+        },
+        fields={"file": (name, content, "application/ndjson")},
+        timeout=60,
+        retries=False,
+    )
+
+
+def _taken(name: str, response: urllib3.BaseHTTPResponse, sent: int) -> int:
+    """The number of objects that Kibana took: all, or ``WorkshopError``."""
+    if response.status in (401, 403):
+        raise WorkshopError(
+            f"Kibana does not let user {USER} import ({response.status}).",
+            "Is ELASTIC_PASSWORD in docker/.env the one that the data was made with?",
+        )
+    try:
+        answer = json.loads(response.data)
+    except ValueError:
+        answer = {"message": response.data.decode(errors="replace")[:200]}
+    if response.status != 200:
+        raise WorkshopError(
+            f"Kibana refused {name} ({response.status}): {answer.get('message')}",
+            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
+        )
+    errors, count = answer.get("errors") or [], answer.get("successCount", 0)
+    if errors or not answer.get("success") or count != sent:
+        why = _why(errors[0]) if errors else "it does not say why"
+        raise WorkshopError(
+            f"Kibana took {count} of {sent} objects of {name}; {why}.",
+            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
+        )
+    return int(count)
+
+
+def _why(error: dict[str, Any]) -> str:
+    about = error.get("error") or {}
+    missing = ", ".join(f"{each['type']} {each['id']}" for each in about.get("references", []))
+    what = about.get("message") or about.get("type", "unknown").replace("_", " ")
+    return f"{error.get('type')} {error.get('id')}: {what}" + (f" ({missing})" if missing else "")

@@ -1,0 +1,161 @@
+"""The start of a stage: everything that the stages before it leave behind is there.
+
+In: the number of a stage. Out: Settings of running servers that hold it. What is there is
+left alone; what is missing is made, in the order of ``THINGS``, with a line for each. A
+learner who comes late, or whose stream broke, begins any stage with all the others.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.teach import make, there
+from workshop_lib.teach.servers import silent
+
+STAGES: Final = (1, 2, 3, 4)
+#: What somebody else is making right now must be there by then (seconds).
+PATIENCE: Final = 240
+
+#: Writes text as it is; the end of a line is part of it.
+Say = Callable[[str], None]
+
+
+class Thing(NamedTuple):
+    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it."""
+
+    name: str
+    stage: int
+    lock: str
+    is_there: Callable[[Settings], bool]
+    make: Callable[[Settings, list[str], make.Tick], None]
+
+
+#: In the order of making. Neighbours that are made in the same way are made together.
+THINGS: Final = (
+    Thing("the world's files", 1, "", there.world, make.world),
+    Thing("the replayed log", 2, "replay", there.log, make.log),
+    Thing("index plays-raw", 2, "ship-elasticsearch", there.raw, make.raw),
+    Thing("topic plays", 2, "ship-kafka", there.topic, make.topic),
+    # Before the streams: the query that makes the offers reads it.
+    Thing("a model", 4, "train", there.model, make.model),
+    Thing("plays", 3, "stream", there.plays, make.streams),
+    Thing("aggregates", 3, "stream", there.aggregates, make.streams),
+    Thing("interests", 3, "stream", there.interests, make.streams),
+    Thing("targets", 4, "stream", there.targets, make.streams),
+    Thing("sent messages", 4, "", there.messages, make.messages),
+)
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Settings:
+    """Make sure that ``stage`` (1–4) can begin; the settings of the servers that run.
+
+    Starts the servers if they do not answer. Prints a line for each thing that it makes, and
+    one at the end. Interrupted, it stops what it started and goes on the next time. Raises
+    ``WorkshopError`` when a step fails, with what to do.
+    """
+    if stage not in STAGES:
+        raise WorkshopError(f"There is no stage {stage}.", "Choose 1, 2, 3 or 4.")
+    settings = servers(settings or Settings(), say)
+    with _one_after_the_other(settings, say):
+        if there.of_another_world(settings):
+            _clear(settings, say)
+        wanted = [thing for thing in THINGS if thing.stage <= stage]
+        for way, together in groupby(wanted, key=lambda thing: thing.make):
+            missing = [thing for thing in together if not thing.is_there(settings)]
+            if missing:
+                _make(settings, way, missing, say)
+        there.visible(settings)
+    say(f"Ready for stage {stage}: {', '.join(thing.name for thing in wanted)}.\n")
+    return settings
+
+
+def start_over(stage: int, settings: Settings | None = None, say: Say = write) -> Settings:
+    """Clear all that flowed, then ``begin``: a stage as one finds it who has just come to it.
+
+    The world's files stay. Raises ``WorkshopError`` when a step is still running.
+    """
+    settings = servers(settings or Settings(), say)
+    _clear(settings, say)
+    return begin(stage, settings, say)
+
+
+def servers(settings: Settings, say: Say) -> Settings:
+    """``settings`` with the addresses of servers that answer, started if they did not."""
+    if not silent(settings):
+        return settings
+    from workshop_lib import stack
+
+    stack.up(settings, lambda text: say(text + "\n"))
+    now = Settings(home=settings.home)  # read again, with the ports that were free
+    addresses = ("kafka_bootstrap", "elasticsearch_url", "redis_url")
+    settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
+    away = silent(settings)
+    if away:
+        raise WorkshopError(f"{' and '.join(away)}: no answer.", "See `workshop status`.")
+    return settings
+
+
+def _clear(settings: Settings, say: Say) -> None:
+    from workshop_lib.teach.reset import reset
+
+    say("Clearing what flowed before: topics, indices, keys, checkpoints …")
+    reset(settings)
+    say(" done\n")
+
+
+def _make(
+    settings: Settings,
+    way: Callable[[Settings, list[str], make.Tick], None],
+    missing: list[Thing],
+    say: Say,
+) -> None:
+    """Make ``missing``, or wait for whoever makes it now; with a dot every two seconds."""
+    from workshop_lib.lock import running
+    from workshop_lib.wait import wait_until
+
+    names = [thing.name for thing in missing]
+    lock = missing[0].lock
+    start = last = time.monotonic()
+
+    def tick() -> None:
+        nonlocal last
+        if time.monotonic() - last >= 2:
+            last = time.monotonic()
+            say(".")
+
+    def made_elsewhere() -> bool:
+        tick()
+        return all(thing.is_there(settings) for thing in missing)
+
+    if lock and running(settings, lock):
+        say(f"Waiting for {', '.join(names)}: `workshop {lock.split('-')[0]}` is running …")
+        wait_until(made_elsewhere, PATIENCE, f"{', '.join(names)}, made by another process", 1)
+    else:
+        say(f"Making {', '.join(names)} …")
+        way(settings, names, tick)
+    say(f" {time.monotonic() - start:.0f} s\n")
+
+
+@contextmanager
+def _one_after_the_other(settings: Settings, say: Say) -> Iterator[None]:
+    """Two notebooks begin one after the other: the second finds what the first has made."""
+    from workshop_lib.lock import only_one, running
+    from workshop_lib.wait import wait_until
+
+    if running(settings, "begin"):
+        say("Another notebook is making the same; waiting for it …\n")
+        wait_until(lambda: not running(settings, "begin"), PATIENCE, "the other notebook", 0.5)
+    with only_one(settings, "begin"):
+        yield
