@@ -1,5 +1,7 @@
 // The charts, by billboard.js. In: the figures of a snapshot. Out: drawings that are renewed
-// in place, one at a time, and only those whose figures changed.
+// in place, one at a time, and only those that are in sight and would look different: a share
+// to a tenth of a per cent, a bar without a number to half a pixel. Tooltips and the tables
+// behind the charts have the newest figures whole.
 //
 // Colours, dashes and widths are in charts.css. What comes from outside (titles, artists) is
 // shortened to one line here, and escaped where billboard takes HTML, which is its tooltip.
@@ -23,6 +25,13 @@ export function ticks(from, to, most) {
   const first = Math.ceil(from / step) * step;
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
 }
+
+const sum = (rows) => rows.reduce((all, [, n]) => all + n, 0);
+const sharesSeen = (rows) => rows.map(([name, n]) => [name, percent(n, sum(rows))]);
+const heightsSeen = (rows) => {
+  const most = Math.max(1, ...rows.map(([, n]) => n));
+  return [Math.round(400 * Math.log(most)), ...rows.map(([, n]) => Math.round((400 * n) / most))];
+};
 
 // title and lines of text → the tooltip's HTML; every part of it escaped
 function tip(title, lines) {
@@ -63,6 +72,7 @@ const CHARTS = {
   },
   gender: {
     figures: (data) => Object.entries(data.gender),
+    seen: sharesSeen,
     columns: (rows) => rows,
     options: () => ({
       data: { type: 'donut', order: null },
@@ -71,17 +81,17 @@ const CHARTS = {
         padAngle: 0.02,
         label: { format: (n, ratio, name) => name, threshold: 0.12, ratio: 0.96 },
       },
-      legend: { position: 'bottom' },
+      ...noLegend,
     }),
-    names: (rows) => {
-      const all = rows.reduce((sum, [, n]) => sum + n, 0);
-      return Object.fromEntries(rows.map(([name, n]) => [name, `${name} ${percent(n, all)}`]));
+    tip: ([{ id }], rows) => {
+      const n = rows.find(([name]) => name === id)?.[1] ?? 0;
+      return tip(id, [['Plays', count(n)], ['Share', percent(n, sum(rows))]]);
     },
-    tip: (points) => tip(points[0].id, [['Plays', count(points[0].value)], ['Share', percent(points[0].ratio, 1)]]),
   },
   ages: bars((data) => data.ages.filter(([band, n]) => n || band !== 'unknown'), { width: 74, shares: true }),
   hours: {
     figures: (data) => data.hours,
+    seen: heightsSeen,
     columns: (rows) => [['plays', ...rows.map(([, n]) => n)]],
     options: () => ({
       data: { type: 'bar' },
@@ -98,7 +108,7 @@ const CHARTS = {
       ...noLegend,
       padding: { right: 6, top: 8 },
     }),
-    tip: (points) => tip(`${hourName(points[0].x)} UTC`, [['Plays', count(points[0].value)]]),
+    tip: ([{ x }], rows) => tip(`${hourName(x)} UTC`, [['Plays', count(rows[x][1])]]),
   },
   tracks: bars((data) => data.tracks.map((t) => [t.title, t.plays, t.artist]), { width: 186 }),
   artists: bars((data) => data.artists.map((a) => [a.artist, a.plays]), { width: 186 }),
@@ -106,19 +116,19 @@ const CHARTS = {
 
 // Lying bars with a label each: rows are [label, plays, second line of the tooltip].
 function bars(figures, { width, shares = false }) {
-  let rows = [];
-  const all = () => rows.reduce((sum, [, n]) => sum + n, 0);
+  let all = 1;
   return {
     figures,
-    columns: (now) => {
-      rows = now;
+    seen: shares ? sharesSeen : undefined,
+    columns: (rows) => {
+      all = sum(rows);
       return [['name', ...rows.map(([name]) => label(name))], ['plays', ...rows.map(([, n]) => n)]];
     },
     options: () => ({
       data: {
         x: 'name',
         type: 'bar',
-        labels: { format: (n) => (shares ? percent(n, all()) : count(n)) },
+        labels: { format: (n) => (shares ? percent(n, all) : count(n)) },
       },
       axis: {
         rotated: true,
@@ -133,19 +143,29 @@ function bars(figures, { width, shares = false }) {
       ...noLegend,
       padding: { left: width, right: 8, top: 0 },
     }),
-    tip: (points) => {
-      const [name, n, more] = rows[points[0].index] ?? ['', 0];
+    tip: ([{ index }], rows) => {
+      const [name, n, more] = rows[index] ?? ['', 0];
       const lines = [['Plays', count(n)]];
       if (more) lines.unshift(['Artist', more]);
-      if (shares) lines.push(['Share', percent(n, all())]);
+      if (shares) lines.push(['Share', percent(n, sum(rows))]);
       return tip(name, lines);
     },
   };
 }
 
-const drawn = new Map(); // name → { chart, content, names }
-let waiting = new Map(); // name → figures, newest only
+const drawn = new Map(); // name → { chart, content }
+const newest = new Map(); // name → figures, for the tooltip
+const waiting = new Map(); // name → figures, newest only
+const inSight = new Set(); // names
 let busy = false;
+
+const sight = globalThis.IntersectionObserver && new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) {
+    if (isIntersecting) inSight.add(target.id);
+    else inSight.delete(target.id);
+  }
+  if (!busy) next();
+}, { rootMargin: '120px' });
 
 export function showCharts(data) {
   document.body.dataset.drawn = '';
@@ -155,28 +175,30 @@ export function showCharts(data) {
 
 // One chart a task: between two of them the page answers to keys and clicks.
 function next() {
-  const [entry] = waiting;
-  busy = Boolean(entry);
-  if (!entry) document.body.dataset.drawn = 'all'; // a picture may be taken now
-  if (!entry) return;
-  waiting.delete(entry[0]);
-  draw(...entry);
+  const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
+  busy = name !== undefined;
+  if (!busy) {
+    document.body.dataset.drawn = 'all'; // a picture may be taken now
+    return;
+  }
+  const figures = waiting.get(name);
+  waiting.delete(name);
+  draw(name, figures);
   setTimeout(next);
 }
 
 function draw(name, figures) {
-  const content = JSON.stringify(figures);
+  const kind = CHARTS[name];
+  newest.set(name, figures);
+  const content = JSON.stringify(kind.seen ? kind.seen(figures) : figures);
   const before = drawn.get(name);
   if (before?.content === content) return;
   performance.mark(`draw ${name}`);
-  const kind = CHARTS[name];
   const columns = kind.columns(figures);
-  const names = kind.names?.(figures);
   if (before) {
     const ids = new Set(columns.map(([id]) => id));
     const unload = before.chart.data().map(({ id }) => id).filter((id) => !ids.has(id));
-    if (names) before.chart.config('data.names', names);
-    before.chart.load({ columns, names, unload: unload.length ? unload : undefined });
+    before.chart.load({ columns, unload: unload.length ? unload : undefined });
     before.content = content;
   } else {
     const options = kind.options();
@@ -184,10 +206,11 @@ function draw(name, figures) {
       bindto: `#${name}`,
       ...still,
       ...options,
-      data: { ...options.data, columns, names },
-      tooltip: { contents: (points) => kind.tip(points) },
+      data: { ...options.data, columns },
+      tooltip: { contents: (points) => kind.tip(points, newest.get(name)) },
     });
     drawn.set(name, { chart, content });
+    sight.observe($(name));
   }
   performance.measure(`chart ${name}`, `draw ${name}`);
 }
