@@ -9,16 +9,23 @@
 import { $ } from './dom.js';
 import { count, dayTime, decimal, escape, hourMinute, hourName, label, percent } from './words.js';
 
-/* global bb */
+/* global bb, d3 */
 
 const still = { transition: { duration: 0 }, boost: { useCssRule: false } };
 const noLegend = { legend: { show: false } };
-const zeroUp = { min: 0, padding: { bottom: 0 }, tick: { culling: { max: 4 }, format: decimal } };
-const grid = { y: { show: true, ticks: 4 } };
+const grid = { y: { show: true } };
+
+// An axis from zero up with a few round ticks; `most` tells the largest value.
+const zeroUp = (most) => ({
+  min: 0,
+  padding: { bottom: 0 },
+  tick: { values: () => d3.ticks(0, most(), 4), format: decimal },
+});
 
 // The time axis' ticks: round hours or minutes, no more than `most`.
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
 let roundTimes = [];
+const most = { minutes: 0, hours: 0 };
 
 export function ticks(from, to, most) {
   const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
@@ -44,6 +51,7 @@ const CHARTS = {
   minutes: {
     figures: (data) => ({ rows: data.minutes, step: data.span.step }),
     columns: ({ rows, step }) => {
+      most.minutes = Math.max(...rows.flatMap(([, ...both]) => both)) / step;
       roundTimes = ticks(rows[0][0], rows.at(-1)[0], innerWidth < 640 ? 4 : 8);
       return [
         ['at', ...rows.map(([at]) => at)],
@@ -60,7 +68,7 @@ const CHARTS = {
           tick: { format: (at) => hourMinute(+at), values: () => roundTimes, outer: false, multiline: false },
           padding: { left: 0, right: 0 },
         },
-        y: zeroUp,
+        y: zeroUp(() => most.minutes),
       },
       grid,
       point: { show: false },
@@ -92,7 +100,10 @@ const CHARTS = {
   hours: {
     figures: (data) => data.hours,
     seen: heightsSeen,
-    columns: (rows) => [['plays', ...rows.map(([, n]) => n)]],
+    columns: (rows) => {
+      most.hours = Math.max(...rows.map(([, n]) => n));
+      return [['plays', ...rows.map(([, n]) => n)]];
+    },
     options: () => ({
       data: { type: 'bar' },
       axis: {
@@ -101,7 +112,7 @@ const CHARTS = {
           categories: Array.from({ length: 24 }, (_, hour) => hourName(hour)),
           tick: { multiline: false, culling: { max: 6 }, outer: false },
         },
-        y: { ...zeroUp, tick: { ...zeroUp.tick, format: (n) => (Number.isInteger(n) ? count(n) : '') } },
+        y: zeroUp(() => most.hours),
       },
       grid,
       bar: { width: { ratio: 0.72 }, radius: { ratio: 0.12 } },
