@@ -328,3 +328,13 @@ def test_while_the_embedded_stack_is_up_docker_s_is_not_started(
     with pytest.raises(WorkshopError, match="The embedded stack is up"):
         settings_of(docker=True)
     assert settings_of(docker=False).stack == "embedded"
+
+
+def test_a_change_of_stack_is_noticed_once(settings: Settings) -> None:
+    from workshop_lib.stack import record
+
+    docker_settings = settings.model_copy(update={"stack": "docker"})
+    assert not record.changed(settings), "the first up changes nothing"
+    assert record.changed(docker_settings)
+    assert not record.changed(docker_settings)
+    assert record.changed(settings)
