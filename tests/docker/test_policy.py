@@ -14,6 +14,7 @@ import yaml
 from composed import FILE, services
 from pytest import param
 
+from workshop_lib import node
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, compose, elasticsearch, kafka, redis
 from workshop_lib.stack.docker_preflight import GIB, SHARE
@@ -231,7 +232,7 @@ def test_what_the_image_copies_is_there_and_sent_to_the_builder() -> None:
 
 def test_hadolint_finds_nothing() -> None:
     if not shutil.which("hadolint"):
-        pytest.skip("hadolint is not installed: `make lock` brings it")
+        pytest.skip("hadolint is not installed: `make setup` brings it")
     done = subprocess.run(["hadolint", DOCKER / "Dockerfile"], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"")
     bad = subprocess.run(
@@ -255,7 +256,7 @@ def dclint(tmp_path_factory: pytest.TempPathFactory) -> Any:
     for name in ("package.json", "package-lock.json", ".dclintrc.json"):
         shutil.copy(DOCKER / "lint" / name, folder)
     done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        [node.NODE, node._NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -267,7 +268,13 @@ def dclint(tmp_path_factory: pytest.TempPathFactory) -> Any:
     def lint(text: str) -> tuple[int, str]:
         (folder / "compose.yaml").write_text(text)
         found = subprocess.run(
-            ["node", "node_modules/dclint/bin/dclint.cjs", "--max-warnings", "0", "compose.yaml"],
+            [
+                node.NODE,
+                "node_modules/dclint/bin/dclint.cjs",
+                "--max-warnings",
+                "0",
+                "compose.yaml",
+            ],
             cwd=folder,
             capture_output=True,
             text=True,
