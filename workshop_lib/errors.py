@@ -17,3 +17,7 @@ class WorkshopError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.todo}".strip()
+
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook, too, one line instead of a traceback: IPython asks for this."""
+        return [str(self)]

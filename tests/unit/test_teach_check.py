@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -47,7 +49,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
         Exercise("9.1", "Three", three, ("Count.", "Two and one.")),
         Exercise("9.2", "Nothing", nothing, (), live=True),
     )
-    monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     return Checks("fake")
 
 
@@ -161,3 +163,19 @@ def test_a_function_is_called_and_its_error_is_told() -> None:
 def test_a_long_value_is_cut() -> None:
     assert shown({1: "a\nb"}) == r"{1: 'a\nb'}"
     assert len(shown(list(range(1000)))) <= 160
+
+
+def test_in_a_notebook_an_error_that_can_be_acted_on_is_one_line() -> None:
+    code = (
+        "from workshop_lib.errors import WorkshopError\n"
+        "raise WorkshopError('Nothing was replayed.', 'Run `workshop replay`.')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--colors=nocolor", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = done.stdout + done.stderr
+    assert "Nothing was replayed. Run `workshop replay`." in told and "Traceback" not in told

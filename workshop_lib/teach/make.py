@@ -29,7 +29,7 @@ Tick = Callable[[], None]
 #: Dates are moved by hours, and nobody waits: the gaps between plays stay what they are.
 FASTEST: Final = 1_000_000.0
 #: A step of Spark that takes longer than so many seconds has come to nothing.
-PATIENCE: Final = 600
+PATIENCE: Final = 900
 POLL: Final = 0.2
 #: The simulated phone takes them as fast as they come.
 MESSAGES_PER_SECOND: Final = 1000
