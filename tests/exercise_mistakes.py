@@ -194,7 +194,7 @@ def minutes_of_states(right: Any, settings: Settings) -> dict[str, int]:
 
 def mean_of_shares(right: Any, settings: Settings) -> float:
     client = redis_client(settings)
-    minutes = [client.hgetall(key) for key in client.scan_iter(match=settings.key("live:*"))]
+    minutes = [client.hgetall(key) for key in client.scan_iter(match=settings.key("live:*Z"))]
     each = [int(m.get("device:mobile", 0)) / int(m["all:all"]) for m in minutes]  # type: ignore
     return sum(each) / len(each)
 
