@@ -230,6 +230,11 @@ def by_listener(settings: Settings) -> None:
             f"You sent {len(records)} records, and some have no key. Without one Kafka spreads"
             " them as it likes, and a listener's plays lose their order."
         )
+    if len({record.partition for record in records}) < PARTITIONS:
+        raise NotYet(
+            f"All your {len(records)} records are in one partition. Make {PARTITIONS}, and a key"
+            " of its own for each listener."
+        )
     keys = {record.key for record in records}
     plays = live.log_plays(settings, LINES, future=True)
     if len(keys) > len({play.customer_id for play in plays}):
@@ -237,8 +242,6 @@ def by_listener(settings: Settings) -> None:
     if keys - {str(play.customer_id).encode() for play in plays}:
         strange = min(keys - {str(play.customer_id).encode() for play in plays})
         raise NotYet(f"Your key {strange!r} is no listener of the log's first {LINES} lines.")
-    if len({record.partition for record in records}) < PARTITIONS:
-        raise NotYet(f"All your {len(records)} records are in one partition. Make {PARTITIONS}.")
     if len(records) < len(live.log_plays(settings, LINES)):
         raise NotYet(
             f"You sent {len(records)} records. Plays of the first {LINES} lines are missing."
