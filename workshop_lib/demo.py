@@ -260,5 +260,7 @@ def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[
         "stages": [stage.as_dict() for stage in scored],
     }
     settings.reports.mkdir(parents=True, exist_ok=True)
-    (settings.reports / "demo.json").write_text(json.dumps(result, indent=2, default=str) + "\n")
+    for name in ("demo", f"demo-{settings.stack}"):
+        text = json.dumps(result, indent=2, default=str) + "\n"
+        (settings.reports / f"{name}.json").write_text(text)
     return result

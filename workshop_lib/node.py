@@ -59,11 +59,7 @@ def _lock_sha256() -> str:
 
 
 def _reason(errors: str) -> str:
-    """npm's own words for it, without the codes before and the log file after them."""
-    lines = [
-        text
-        for line in errors.splitlines()
-        if (text := line.removeprefix("npm error").strip())
-        and not text.startswith(("code ", "A c"))
-    ]
-    return lines[0][:200] if lines else "npm gave no reason."
+    """npm's own sentence for it, without codes of two words before and a file's name after it."""
+    lines = [line.removeprefix("npm error").strip() for line in errors.splitlines()]
+    sentences = [line for line in lines if len(line.split()) > 2 and not line.startswith("A c")]
+    return sentences[0][:200] if sentences else "npm gave no reason."

@@ -57,7 +57,7 @@ def running(home: Path, roles: dict[str, dict[str, Any]]) -> Iterator[str]:
     log = home / "elasticsearch.log"
     started = process.start("elasticsearch", command, home / "pids", log)
     try:
-        wait_until(lambda: process.answers(port) or not started.is_running(), 120, "Elasticsearch")
+        wait_until(lambda: process.answers(port) or not started.is_running(), 300, "Elasticsearch")
         assert started.is_running(), process.tail(log)
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -17,7 +17,7 @@ from workshop_lib.stack import access, templates
 from workshop_lib.stack.elasticsearch import home as elasticsearch_home
 from workshop_lib.wait import wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 ROLES = access.KEYS | access.ROLES
 PLAY = {
@@ -43,7 +43,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 except ApiError:
                     return False
 
-            wait_until(well, 60, "Elasticsearch to know its own user")
+            wait_until(well, 120, "Elasticsearch to know its users")
             templates.put_all(client)
             client.indices.create(index="somebody-elses")
             client.close()
@@ -154,7 +154,7 @@ def test_this_build_takes_the_request_for_a_key_and_lacks_only_the_analysis_of_i
     for name in access.KEYS:
         with pytest.raises(ApiError, match="pattern_capture"):
             access.create(client, name)
-    with pytest.raises(ApiError, match="unknown cluster privilege|pattern_capture"):
+    with pytest.raises(ApiError, match=r"unknown cluster privilege|pattern_capture"):
         client.security.create_api_key(name="x", role_descriptors={"x": {"cluster": ["fly"]}})
     with pytest.raises(NotFoundError):
         client.get(index="plays-raw", id="no-such")

@@ -15,7 +15,7 @@ from workshop_lib.teach import check
 from workshop_lib.teach.generate import SOLUTIONS
 from workshop_lib.teach.make import environment
 
-NAMES = ("stage1", "stage2", "stage3", "stage4")
+NAMES = ("stage1", "stage2", "stage3", "stage4", "lab")
 
 
 @pytest.mark.stack

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
+from workshop_lib.play_line import when
 from workshop_lib.teach import by_spark, lanes, planted, timelines
 from workshop_lib.teach.by_hand import Lag, evening
 
@@ -57,7 +61,9 @@ def test_each_play_of_the_evening_is_one_event_and_none_is_before_the_start() ->
 
 def test_a_play_that_comes_late_is_sent_after_those_that_overtook_it() -> None:
     plays = by_spark.evening({"late": (10, 23, 13), "other": (12, 22)})
-    minutes = [(play.customer_id, by_spark.minute(play.played_at * 10**6)) for play in plays]
+    minutes = [
+        (play.customer_id, by_spark.minute(when(play.played_at, iso=True))) for play in plays
+    ]
     assert minutes == [(1, "20:10"), (2, "20:12"), (2, "20:22"), (1, "20:23"), (1, "20:13")]
 
 
@@ -93,6 +99,18 @@ def test_missed_and_invented_are_told_apart_from_counted_twice() -> None:
         "invented": 0,
     }
     assert table.loc["way"].to_dict() == {"interests": 3, "right": 1, "missed": 1, "invented": 1}
+
+
+def test_a_moment_that_spark_collected_is_shown_in_utc_wherever_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        assert by_spark.minute(datetime(2026, 1, 5, 5, 30)) == "20:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_beginning_of_time_is_no_watermark() -> None:

@@ -99,7 +99,9 @@ def visit(chromium: Browser) -> Iterator[Visit]:
     """
     with ExitStack() as contexts:
 
-        def open_page(url: str, faults: tuple[str, ...] = (), **options: Any) -> Page:
+        def open_page(
+            url: str, faults: tuple[str, ...] = (), drawn: bool = True, **options: Any
+        ) -> Page:
             options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US"} | options
             context = chromium.new_context(**options)
             context.set_default_timeout(30_000)
@@ -122,7 +124,8 @@ def visit(chromium: Browser) -> Iterator[Visit]:
             contexts.callback(leave)
             page.goto(url)
             page.wait_for_selector(LIVE)
-            page.wait_for_selector(DRAWN)
+            if drawn:
+                page.wait_for_selector(DRAWN)
             return page
 
         yield open_page

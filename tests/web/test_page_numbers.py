@@ -135,7 +135,7 @@ def test_interests_offers_and_messages(filled: Settings, site: str, visit: Visit
 
     offers = in_view(web_world.read(filled, "targets"), {}, "played_at", span)
     assert number(page.inner_text("#offers")) == len(offers) > 3
-    newest = offers.sort_values(["played_at", "event_id"], ascending=False).head(8)
+    newest = offers.sort_values(["played_at", "event_id"], ascending=False).head(7)
     status = web_world.read(filled, "sms").set_index("_id")["status"]
     shown = [(row[1], row[5], row[6][2:]) for row in rows(page, "offers-table")]
     assert shown == [

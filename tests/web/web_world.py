@@ -137,7 +137,7 @@ def tell(settings: Settings, **more: Any) -> None:
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     for name, lag in STREAMS.items():
         about = {"lag": lag, "input_rows": 8765, "running": True, "failed": None, "at": at} | more
-        client.hset(settings.key("live:progress"), name, json.dumps(about))
+        client.hset(settings.key("streams:progress"), name, json.dumps(about))
     client.close()
 
 

@@ -14,12 +14,12 @@ const noLegend = { legend: { show: false } };
 const zeroUp = { min: 0, padding: { bottom: 0 }, tick: { culling: { max: 4 }, format: decimal } };
 const grid = { y: { show: true, ticks: 4 } };
 
-// The time axis' ticks: round hours or minutes, at most eight.
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240].map((minutes) => minutes * 60_000);
+// The time axis' ticks: round hours or minutes, no more than `most`.
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
 let roundTimes = [];
 
-export function ticks(from, to) {
-  const step = STEPS.find((each) => (to - from) / each <= 8) ?? STEPS.at(-1);
+export function ticks(from, to, most) {
+  const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
   const first = Math.ceil(from / step) * step;
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
 }
@@ -34,11 +34,14 @@ function tip(title, lines) {
 const CHARTS = {
   minutes: {
     figures: (data) => ({ rows: data.minutes, step: data.span.step }),
-    columns: ({ rows, step }) => (roundTimes = ticks(rows[0][0], rows.at(-1)[0])) && [
-      ['at', ...rows.map(([at]) => at)],
-      ['mobile', ...rows.map(([, mobile]) => mobile / step)],
-      ['pc', ...rows.map(([, , pc]) => pc / step)],
-    ],
+    columns: ({ rows, step }) => {
+      roundTimes = ticks(rows[0][0], rows.at(-1)[0], innerWidth < 640 ? 4 : 8);
+      return [
+        ['at', ...rows.map(([at]) => at)],
+        ['mobile', ...rows.map(([, mobile]) => mobile / step)],
+        ['pc', ...rows.map(([, , pc]) => pc / step)],
+      ];
+    },
     options: () => ({
       data: { x: 'at', type: 'line' },
       axis: {
@@ -64,9 +67,9 @@ const CHARTS = {
     options: () => ({
       data: { type: 'donut', order: null },
       donut: {
-        width: 56,
+        width: 55,
         padAngle: 0.02,
-        label: { format: (n, ratio, name) => name, threshold: 0.12 },
+        label: { format: (n, ratio, name) => name, threshold: 0.12, ratio: 0.96 },
       },
       legend: { position: 'bottom' },
     }),

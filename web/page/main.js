@@ -105,6 +105,7 @@ function showBanners() {
 function hear(event, data) {
   heard = Date.now();
   if (event === 'snapshot') waiting = data;
+  document.body.dataset.newer = pausedAt && waiting ? 'waiting' : '';
   if (event === 'same' && snapshot) {
     // Nothing else changed; a stream that fell silent is to be seen all the same.
     const newest = waiting ?? snapshot;

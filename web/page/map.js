@@ -70,7 +70,7 @@ function showLabels(states, value, write) {
   labels.forEach((text, n) => {
     const each = most[n];
     const [x, y] = each ? centres.get(each.state) : [0, 0];
-    text.setAttribute('x', x);
+    text.setAttribute('x', Math.min(Math.max(x, 120), 860)); // within the map's edges
     text.setAttribute('y', y + 7);
     say(text, each ? `${each.state} ${write(value(each))}` : '');
   });

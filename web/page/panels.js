@@ -58,7 +58,7 @@ const status = (name, why) => {
 export function showOffers({ offers, messages }) {
   const parts = Object.entries(messages.status).map(([name, n]) => `${count(n)} ${name}`);
   say($('messages-note'), parts.length ? `messages: ${parts.join(', ')}` : 'no message yet');
-  const rows = offers.latest.slice(0, 8).map((each) => [
+  const rows = offers.latest.slice(0, 7).map((each) => [
     hourMinute(Date.parse(each.played_at)),
     `listener ${each.customer_id}`,
     each.level,

@@ -1,11 +1,12 @@
 // What the page says, in words. In: numbers, times in ms since 1970. Out: text, never HTML.
 
 const whole = new Intl.NumberFormat('en-US');
+const tenths = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
 export const count = (n) => whole.format(n);
 export const decimal = (n) => short.format(n);
-export const percent = (part, all) => (all ? `${short.format((100 * part) / all)} %` : '–');
+export const percent = (part, all) => (all ? `${tenths.format((100 * part) / all)} %` : '–');
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 const iso = (ms) => new Date(ms).toISOString();

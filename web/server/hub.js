@@ -60,6 +60,7 @@ export class Hub {
       clearTimeout(timer);
       for (const client of clients) client.end();
     }
+    this.#views.clear(); // a reading that is under way then ends without another
   }
 
   async #round(name, entry) {

@@ -25,7 +25,7 @@ export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
     const minutes = lastMinutes(now);
     const [counted, progress, dead, waiting] = await Promise.all([
       Promise.all(minutes.map((at) => client.hGet(key(counter(at)), 'all:all'))),
-      client.hGetAll(key('live:progress')),
+      client.hGetAll(key('streams:progress')),
       client.xLen(key('sms:dead')),
       backlog(),
     ]);

@@ -59,14 +59,16 @@ export async function server(settings, options = {}) {
   });
 
   app.get('/events', (request, reply) => {
-    const view = parseView(request.query);
+    // A page that rebuilt its EventSource cannot set the header, so it may say it here.
+    const { last, ...query } = request.query;
+    const view = parseView(query);
     const name = nameOf(view);
     // Joined last: what is refused is still an ordinary answer.
     if (hub.isFull(name)) return reply.code(503).header('retry-after', '10').send({ error: 'full' });
     reply.hijack();
     for (const [header, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(header, value);
     const client = new EventStream(reply.raw, settings.beatMs);
-    hub.join(name, view, client, request.headers['last-event-id']);
+    hub.join(name, view, client, request.headers['last-event-id'] ?? last);
     reply.raw.on('close', () => {
       client.stop();
       hub.leave(name, client);

@@ -23,7 +23,9 @@ const STATE = /^(?:[A-Z]{2}|unknown)?$/;
 export function parseView(query) {
   const view = { range: '24h', device: '', gender: '', level: '', state: '' };
   for (const [name, value] of Object.entries(query)) {
-    const known = name === 'state' ? STATE.test(value) : CHOICES[name]?.includes(value);
+    const known = name === 'state'
+      ? typeof value === 'string' && STATE.test(value)
+      : Object.hasOwn(CHOICES, name) && CHOICES[name].includes(value);
     if (!known) {
       const error = new Error(`no such view: ${name}`);
       error.statusCode = 400;

@@ -16,7 +16,7 @@ from workshop_lib.explore.draw import histogram
 from workshop_lib.explore.fields import top_values
 from workshop_lib.explore.search import Filter, Request, Search, text
 from workshop_lib.explore.search_bar import SearchBar
-from workshop_lib.explore.time_range import TimeRange
+from workshop_lib.explore.time_range import TimeRange, iso, short
 from workshop_lib.settings import Settings
 
 #: Documents in the table.
@@ -40,9 +40,11 @@ class Discover:
         self.bars = widgets.SelectionRangeSlider(
             options=[""],
             description="Bars",
+            readout=False,
             continuous_update=False,
             layout=widgets.Layout(width="auto", flex="1 1 auto"),
         )
+        self.chosen = widgets.Label()
         self.zoom = button("Zoom to bars", "narrow the time range to the chosen bars")
         self.documents = widgets.HTML()
         self.request_text = widgets.HTML()
@@ -110,6 +112,9 @@ class Discover:
         self._show_values()
 
     def _mark(self) -> None:
+        if self.found and self._drawn and self.found.hits:
+            span = self.found.bar(*self.bars.index)
+            self.chosen.value = f"{short(iso(span.start))} to {short(iso(span.end))}"
         if self.found and self._drawn:
             self.histogram.value = histogram(self.found, self.bars.index)._repr_html_()
 
@@ -187,7 +192,7 @@ class Discover:
             [
                 self.hits,
                 self.histogram,
-                widgets.HBox([self.bars, self.zoom]),
+                widgets.HBox([self.bars, self.chosen, self.zoom]),
                 self.documents,
                 inspect,
                 widgets.HBox([self.name, self.save]),

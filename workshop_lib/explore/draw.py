@@ -59,7 +59,7 @@ def histogram(found: Found, chosen: tuple[int, int] | None = None) -> Picture:
     """Discover's bars; those from ``chosen[0]`` to ``chosen[1]`` are marked."""
     with styled():
         figure = Figure(figsize=(8.4, 1.9))  # drawn often, so its margins are not worked out
-        ax = figure.add_axes((0.075, 0.28, 0.915, 0.68))
+        ax = figure.add_axes((0.075, 0.28, 0.88, 0.68))
         starts = [days(start.timestamp() * 1000) for start in found.histogram.index]
         width = days(found.interval.ms) * 0.92
         bars = ax.bar(starts, found.histogram, width=width, align="edge", color=COLOURS[0])

@@ -1,6 +1,6 @@
 """How far each query is, told to Redis every two seconds while the streams run.
 
-In: the progress files, and where topic ``plays`` ends. Out: hash ``live:progress``, field =
+In: the progress files, and where topic ``plays`` ends. Out: hash ``streams:progress``, field =
 query, value = JSON with lag (records in the topic that it has not written), input_rows,
 batch, dead_lettered, dropped_by_watermark, failed, running, and at (the moment of telling).
 Absolute values: a word too many or too few changes nothing.
@@ -22,7 +22,7 @@ from workshop_lib.connections import redis_client
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import offsets, progress
 
-KEY = "live:progress"
+KEY = "streams:progress"
 EVERY_SECONDS = 2.0
 CARRIED = ("batch", "input_rows", "dead_lettered", "dropped_by_watermark", "failed")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 from IPython.display import display
@@ -120,9 +120,15 @@ def batches(query: StreamingQuery) -> pd.DataFrame:
     )
 
 
-def minute(moment: Any) -> str:
-    """Hour and minute of a moment (text or datetime); "none" at Spark's beginning of time."""
-    when = pd.Timestamp(moment) if moment else pd.Timestamp(0)
+def minute(moment: datetime | str | None) -> str:
+    """Hour and minute, UTC, of a moment; "none" at Spark's beginning of time.
+
+    A moment without a zone is one that Spark collected: it is in this machine's zone.
+    """
+    if not moment:
+        return "none"
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    when = when.astimezone(UTC)
     return "none" if when.year == 1970 else when.strftime("%H:%M")
 
 

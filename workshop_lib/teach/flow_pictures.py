@@ -94,11 +94,9 @@ def headroom(needed: Mapping[int, float], box: float) -> None:
     axes.plot(factors, list(needed.values()), "o-", color=BLUE, label="needed at the peak hour")
     axes.axhline(box, color=ORANGE, linestyle="--", label=f"this box: {box:,.0f} a second")
     for factor, rate in needed.items():
-        if rate <= box:
-            axes.annotate("fits", (factor, rate), (0, 8), textcoords="offset points", ha="right")
-        else:
-            boxes = f"{rate / box:,.0f} ×"
-            axes.annotate(boxes, (factor, rate), (0, 8), textcoords="offset points", ha="right")
+        text = "fits" if rate <= box else f"{rate / box:,.0f} boxes"
+        axes.annotate(text, (factor, rate), (-4, 8), textcoords="offset points", ha="right")
+    axes.margins(y=0.12)
     axes.set(
         xscale="log",
         yscale="log",

@@ -1,0 +1,50 @@
+"""Index templates: the files are the contract's, and the real Elasticsearch works by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from workshop_lib import connections, contracts
+from workshop_lib.settings import Settings
+from workshop_lib.stack import templates
+
+
+def test_there_is_a_file_for_every_index_and_it_is_what_the_contract_says() -> None:
+    files = {path.stem: path.read_text() for path in templates.FOLDER.glob("*.json")}
+    want = {index: templates.text(index) for index in contracts.INDICES}
+    assert files == want, "run `python -m workshop_lib.stack.templates`"
+
+
+@pytest.fixture
+def client(stack: Settings) -> Iterator[Elasticsearch]:
+    """With every file put, under names and for indices of this test's own."""
+    client = connections.elasticsearch(stack)
+    names = []
+    for path in sorted(templates.FOLDER.glob("*.json")):
+        template = json.loads(path.read_text())
+        # The file's pattern would match everybody's index here.
+        assert template["index_patterns"] == [path.stem, f"*-{path.stem}"]
+        template["index_patterns"] = [stack.index(path.stem)]
+        names.append(stack.index(f"template-{path.stem}"))
+        client.indices.put_index_template(name=names[-1], **template)
+    yield client
+    client.indices.delete(index=[stack.index(index) for index in contracts.INDICES])
+    client.indices.delete_index_template(name=",".join(names))
+    client.close()
+
+
+@pytest.mark.stack
+def test_an_index_made_by_its_first_document_is_the_one_that_the_kit_makes(
+    stack: Settings, client: Elasticsearch
+) -> None:
+    for index in contracts.INDICES:
+        name = stack.index(index)
+        client.index(index=name, id="1", document={})
+        mapping = client.indices.get_mapping(index=name)[name]["mappings"]
+        assert mapping == {**contracts.mapping(index)["mappings"], "dynamic": "strict"}
+        settings = client.indices.get_settings(index=name)[name]["settings"]["index"]
+        assert settings["refresh_interval"] == "1s" and settings["number_of_replicas"] == "0"

@@ -1,0 +1,114 @@
+"""`workshop web`, the page beside the stack, and where its programs come from."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import get
+
+from workshop_lib import browser, node, stack, web
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.stack import process
+
+
+def started(home: Path, *words: str) -> subprocess.Popen[str]:
+    """`workshop web` with stores that are not there."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "workshop_lib.cli", "web", *words],
+        env=os.environ
+        | {
+            "WORKSHOP_HOME": str(home),
+            "WORKSHOP_ELASTICSEARCH_URL": "http://127.0.0.1:1",
+            "WORKSHOP_REDIS_URL": "redis://127.0.0.1:1/0",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_it_says_where_the_page_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    running = started(tmp_path, "--port", str(process.free_port(0)))
+    try:
+        assert running.stdout
+        line = running.stdout.readline()
+        address = re.search(r"The page is at (http://127\.0\.0\.1:\d+)", line)
+        assert address, line + (running.stderr.read() if running.stderr else "")
+        assert b"<h1>Live listening</h1>" in get(f"{address[1]}/")
+        os.kill(running.pid, signal.SIGINT)
+        assert running.wait(60) == 0
+        assert "Traceback" not in (running.stderr.read() if running.stderr else "")
+        with pytest.raises(OSError):
+            get(f"{address[1]}/health")
+    finally:
+        running.kill()
+
+
+def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = started(tmp_path, "--port", str(port))
+        _, errors = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert f"Port {port} is taken." in errors and "Traceback" not in errors
+
+
+def test_beside_the_stack_it_is_started_once_and_goes_down_with_it(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        elasticsearch_url="http://127.0.0.1:1",
+        redis_url="redis://127.0.0.1:1/0",
+        web_port=process.free_port(0),
+    )
+    address = web.start(settings)
+    try:
+        assert web.start(settings) == address == web.address(settings)
+        assert web.snapshot(address, range="1h")["view"]["range"] == "1h"
+    finally:
+        assert stack.down(settings) == ["web"]
+    assert web.address(settings) is None
+
+
+def test_packages_are_installed_once_and_an_absent_registry_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.ready() or node.install()
+    assert node.install() is False
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(node.WEB / name, tmp_path)
+    monkeypatch.setattr(node, "WEB", tmp_path)
+    monkeypatch.setattr(node, "_STAMP", tmp_path / "node_modules" / ".lock-sha256")
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:1/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    with pytest.raises(
+        WorkshopError, match=r"could not be fetched: .*ECONNREFUSED.* `workshop download`"
+    ):
+        node.install()
+    assert not node.ready()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the packed browser is for Linux")
+def test_where_no_browser_is_installed_the_packed_one_draws_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser, "installed", lambda: None)
+    with browser.browser() as started:
+        page = started.new_page()
+        page.set_content("<h1 style='font: 60px sans-serif'>Hello</h1>")
+        assert page.inner_text("h1") == "Hello"
+        words = page.locator("h1").screenshot(path=tmp_path / "words.png")
+        page.set_content("<h1 style='font: 60px sans-serif'>&nbsp;</h1>")
+        nothing = page.locator("h1").screenshot()
+        assert len(words) > 1.3 * len(nothing), "no font: the letters are not drawn"
