@@ -29,6 +29,12 @@ export function showTiles(data) {
   say($('delay-note'), median === null ? '' : `median; 95 % within ${span(p95)}, latest ${plays}`);
 }
 
+export function showGender({ gender, plays }) {
+  const keys = Object.entries(gender).map(([name, n]) =>
+    el('span', { class: `share ${name}` }, `${name} ${percent(n, plays)}`));
+  $('gender-keys').replaceChildren(...keys);
+}
+
 export function showInterests({ interests }, view) {
   say($('interests-note'), view.device ? 'of all devices' : `${count(interests.count)} in this view`);
   const known = new Map([...$('interests-list').children].map((node) => [node.dataset.key, node]));
