@@ -21,7 +21,7 @@ from workshop_lib.teach.servers import silent
 
 STAGES: Final = (1, 2, 3, 4)
 #: What somebody else is making right now must be there by then (seconds).
-PATIENCE: Final = 240
+PATIENCE: Final = 900
 
 #: Writes text as it is; the end of a line is part of it.
 Say = Callable[[str], None]
