@@ -16,7 +16,7 @@ from workshop_lib.explore.draw import histogram
 from workshop_lib.explore.fields import top_values
 from workshop_lib.explore.search import Filter, Request, Search, text
 from workshop_lib.explore.search_bar import SearchBar
-from workshop_lib.explore.time_range import TimeRange, iso, short
+from workshop_lib.explore.time_range import TimeRange, whole
 from workshop_lib.settings import Settings
 
 #: Documents in the table.
@@ -114,9 +114,10 @@ class Discover:
     def _mark(self) -> None:
         if self.found and self._drawn and self.found.hits:
             span = self.found.bar(*self.bars.index)
-            self.chosen.value = f"{short(iso(span.start))} to {short(iso(span.end))}"
-        if self.found and self._drawn:
+            self.chosen.value = f"{whole(span.start)} to {whole(span.end)}"
             self.histogram.value = histogram(self.found, self.bars.index)._repr_html_()
+        elif self._drawn:
+            self.histogram.value = self.chosen.value = ""
 
     def _zoom(self) -> None:
         if self.found and self.found.hits:
@@ -162,7 +163,7 @@ class Discover:
                     ]
                 )
             )
-        tail = f"{top.rest:,} with other values, {top.missing:,} without"
+        tail = f"{top.rest:,} hits have other values, {top.missing:,} have none"
         head = f"<b>Top values</b> of {top.records:,} hits"
         self.values.children = [widgets.HTML(head), *rows, widgets.HTML(tail)]
 

@@ -90,7 +90,8 @@ def title(chart: Chart) -> str:
     if chart.title:
         return chart.title
     by = [split.field for _, split in chart.nested()]
-    return f"{chart.metric} by {', '.join(by)}" if by else str(chart.metric)
+    what = f"{chart.metric} per 100,000 residents" if chart.rate else str(chart.metric)
+    return f"{what} by {', '.join(by)}" if by else what
 
 
 def describe(answer: Answer) -> str:

@@ -135,7 +135,7 @@ def states(table: pd.DataFrame, chart: Chart) -> Figure:
         said = ", ".join(f"{brief(label)} {number(value)}" for label, value in named)
         said += f" and {len(rest) - 3} more" if len(rest) > 3 else ""
         ax.text(0.05, 8.5, f"on no map: {said}", va="center", fontsize=9, color=INK)
-    label = "Plays per 100,000 residents" if chart.rate else str(chart.metric)
+    label = f"{chart.metric} per 100,000 residents" if chart.rate else str(chart.metric)
     bar = mpl.cm.ScalarMappable(scale, colours)
     figure.colorbar(bar, ax=ax, label=label, shrink=0.6, pad=0.01)
     return figure

@@ -112,6 +112,11 @@ def short(text: str) -> str:
     return text.replace("T", " ").removesuffix("Z").removesuffix(".000").removesuffix(":00")
 
 
+def whole(ms: int) -> str:
+    """``ms`` for people: ``2026-01-31 12:00``, without parts of a second."""
+    return short(iso(ms // SECOND * SECOND))
+
+
 @dataclass(frozen=True)
 class Interval:
     """The width of a bar: its name, the parameter for Elasticsearch, about how many ms."""
