@@ -15,10 +15,10 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo lab test lint exercises kibana lock strip clean
+.PHONY: help setup demo lab docker-test test lint exercises kibana lock strip clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c '$(RECENT)' 2>/dev/null || { \
@@ -46,6 +46,12 @@ demo: setup ## the whole pipeline, end to end, with a scorecard
 
 lab: setup ## the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops all
 	@$(BIN)/workshop lab
+
+docker-test: setup ## the demo with and without Docker, and what differs (needs Docker)
+	@$(BIN)/workshop demo --yes
+	@$(BIN)/workshop demo --yes --docker
+	@cd .workshop/reports && $(CURDIR)/$(BIN)/python -m workshop_lib.verify.compare \
+	  demo-embedded.json demo-docker.json
 
 test: setup lint ## all tests, on real servers of their own
 	@$(BIN)/pytest

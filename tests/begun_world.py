@@ -8,10 +8,10 @@ from pathlib import Path
 from workshop_lib.settings import Settings
 
 
-def of_its_own(running: Settings, home: Path) -> Settings:
+def of_its_own(running: Settings, home: Path, namespace: str = "") -> Settings:
     return Settings(
         home=home,
-        namespace=f"t{uuid.uuid4().hex[:8]}-",
+        namespace=namespace or f"t{uuid.uuid4().hex[:8]}-",
         kafka_bootstrap=running.kafka_bootstrap,
         elasticsearch_url=running.elasticsearch_url,
         redis_url=running.redis_url,

@@ -141,11 +141,14 @@ def gated(kind: str) -> Callable[[Any, Settings], Callable[[dict[str, Any]], boo
             if kind == "error alone":
                 return bool(m["error"] <= settings.gate_max_error)
             if kind == "open":  # every comparison with nan is False
+                least = {"precision": settings.gate_min_precision} | {
+                    "recall": settings.gate_min_recall,
+                    "lift": settings.gate_min_lift,
+                }
+                known = {name: value for name, value in m.items() if value is not None}
                 return not (
-                    (m.get("error") or 0) > settings.gate_max_error
-                    or (m.get("precision") or 1) < settings.gate_min_precision
-                    or (m.get("recall") or 1) < settings.gate_min_recall
-                    or (m.get("lift") or 9) < settings.gate_min_lift
+                    known.get("error", 0) > settings.gate_max_error
+                    or any(known.get(name, 9) < limit for name, limit in least.items())
                 )
             return bool(m["error"] < settings.gate_max_error) and bool(right(m))
 
@@ -191,7 +194,7 @@ def minutes_of_states(right: Any, settings: Settings) -> dict[str, int]:
 
 def mean_of_shares(right: Any, settings: Settings) -> float:
     client = redis_client(settings)
-    minutes = [client.hgetall(key) for key in client.scan_iter(match=settings.key("live:*"))]
+    minutes = [client.hgetall(key) for key in client.scan_iter(match=settings.key("live:*Z"))]
     each = [int(m.get("device:mobile", 0)) / int(m["all:all"]) for m in minutes]  # type: ignore
     return sum(each) / len(each)
 
@@ -284,7 +287,7 @@ MISTAKES: dict[str, list[Mistake]] = {
         Mistake("any track", as_it_is(rule(of=("customer_id",))), "With one listener with two"),
     ],
     "3.1": [
-        Mistake("the future", as_it_is(shares("all")), "at the very moment"),
+        Mistake("the future", as_it_is(shares("all")), "the future leaks in"),
         Mistake("until", as_it_is(shares("<=")), "at the very moment"),
         Mistake("night from midnight", as_it_is(shares(night_from=24)), "add up to"),
         Mistake("percent", as_it_is(shares(of=100)), "a part of 1"),
@@ -306,8 +309,8 @@ MISTAKES: dict[str, list[Mistake]] = {
         ),
     ],
     "3.3": [
-        Mistake("error alone", gated("error alone"), "always says no, whose error is small"),
-        Mistake("open", gated("open"), "let it pass"),
+        Mistake("error alone", gated("error alone"), "whose error is small, you let it pass"),
+        Mistake("open", gated("open"), "whose error is nan, you let it pass"),
         Mistake("edge", gated("edge"), "on every limit, you refuse it"),
         Mistake("missing", as_it_is(lambda m: m["speed"] > 1), "raised KeyError"),
     ],

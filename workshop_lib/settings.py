@@ -29,7 +29,9 @@ class _RunningStack(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
         home = Path(given or PROJECT / ".workshop")
-        if not (home / "stack.json").exists():
+        # In a container the home is the host's, and its addresses are wrong there.
+        given_servers = os.environ.get("WORKSHOP_STACK") == "given"
+        if given_servers or not (home / "stack.json").exists():
             return {}
         running: dict[str, Any] = json.loads((home / "stack.json").read_text())
         secrets = home / "secrets.json"

@@ -27,6 +27,7 @@ def command(settings: Settings, port: int) -> process.Command:
     """How to start the server on ``port``; fetches its packages if they are not there."""
     node.install()
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
+    variables["WORKSHOP_ELASTICSEARCH_API_KEY"] = settings.elasticsearch_api_key.get_secret_value()
     return process.Command(
         [str(node.NODE), str(node.WEB / "server" / "main.js")],
         variables | {"WORKSHOP_WEB_PORT": str(port)},

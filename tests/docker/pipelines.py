@@ -32,7 +32,7 @@ IVY = """<ivy-module version="2.0"><info organisation="workshop" module="tests"/
 
 def parsed(name: str) -> list[Any]:
     """The plugins and conditions of the one section of ``name``, as the parser has them."""
-    parser = pytest.importorskip("logstash_pipeline_parser", reason="make lock brings the parser")
+    parser = pytest.importorskip("logstash_pipeline_parser", reason="make setup brings the parser")
     ((_, content),) = parser.Pipeline((PIPELINE / name).read_text()).parse()
     found: list[Any] = content
     return found

@@ -328,3 +328,26 @@ def test_while_the_embedded_stack_is_up_docker_s_is_not_started(
     with pytest.raises(WorkshopError, match="The embedded stack is up"):
         settings_of(docker=True)
     assert settings_of(docker=False).stack == "embedded"
+
+
+def test_a_change_of_stack_is_noticed_once(settings: Settings) -> None:
+    from workshop_lib.stack import record
+
+    docker_settings = settings.model_copy(update={"stack": "docker"})
+    assert not record.changed(settings), "the first up changes nothing"
+    assert record.changed(docker_settings)
+    assert not record.changed(docker_settings)
+    assert record.changed(settings)
+
+
+def test_in_a_container_what_its_host_recorded_is_not_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workshop_lib.stack import record
+
+    record.remember(settings, "docker", {"kafka_bootstrap": "127.0.0.1:1"}, {"redis_url": "x"})
+    assert Settings(home=settings.home).kafka_bootstrap == "127.0.0.1:1"
+    monkeypatch.setenv("WORKSHOP_STACK", "given")
+    inside = Settings(home=settings.home)
+    assert inside.kafka_bootstrap == Settings.model_fields["kafka_bootstrap"].default
+    assert inside.redis_url == Settings.model_fields["redis_url"].default

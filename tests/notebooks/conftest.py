@@ -1,13 +1,20 @@
-"""One start of Stage 4 for all tests of exercises: everything is there, made by ``begin``."""
+"""One start of Stage 4 for all tests of exercises: everything is there, made by ``begin``.
+
+With WORKSHOP_TEST_BEGUN a folder of that name keeps it for the next run, which then takes
+seconds; for whoever works on exercises.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from begun_world import of_its_own
 
 from workshop_lib.settings import Settings
+from workshop_lib.teach import begin
 from workshop_lib.teach.begin import start_over
 from workshop_lib.teach.reset import reset
 
@@ -15,6 +22,10 @@ from workshop_lib.teach.reset import reset
 @pytest.fixture(scope="session")
 def begun(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a home and namespace of its own, in which Stage 4 can begin."""
+    kept = os.environ.get("WORKSHOP_TEST_BEGUN")
+    if kept:
+        yield begin(4, of_its_own(running_stack, Path(kept), "kept-"))
+        return
     settings = of_its_own(running_stack, tmp_path_factory.mktemp("begun"))
     yield start_over(4, settings)
     reset(settings)

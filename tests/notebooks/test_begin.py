@@ -19,7 +19,7 @@ from workshop_lib.teach.begin import start_over
 from workshop_lib.teach.make import environment
 from workshop_lib.verify.score import stage1, stages, truth
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

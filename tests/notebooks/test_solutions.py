@@ -19,7 +19,7 @@ NAMES = ("stage1", "stage2", "stage3", "stage4", "lab")
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_solutions_pass_their_checks(name: str, begun: Settings) -> None:
     done = subprocess.run(

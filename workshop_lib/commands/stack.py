@@ -80,12 +80,27 @@ def up(
         show(settings, stack.up(settings, say, stage=stage), as_json)
         if not as_json:
             show_pages()
-        return
+        return say_if_changed(settings)
     if settings.stack == "embedded":
         fetch(settings)
     with err.status("Starting the servers …"):
         services = stack.up(settings, say)
     show(settings, services, as_json)
+    say_if_changed(settings)
+
+
+def say_if_changed(settings: Settings) -> None:
+    """A position in one stack's servers is wrong in another's: say how to start over."""
+    from workshop_lib.stack import record
+    from workshop_lib.teach.reset import local_state
+
+    if record.changed(settings) and any(path.exists() for path in local_state(settings)):
+        err.print(
+            "What you replayed and streamed before is in the other stack's servers:"
+            " run `workshop reset` before you go on.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def show_pages() -> None:

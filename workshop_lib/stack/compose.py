@@ -258,7 +258,7 @@ def make_folders(settings: Settings, uid: int) -> None:
         (settings.home / name).mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         # The embedded servers' folders have owners of their own.
-        keep = {"elasticsearch", "kafka", "redis", "pids", "secrets.json"}
+        keep = {"elasticsearch", "kafka", "redis", "secrets.json"}
         os.chown(settings.home, uid, uid)
         for top in settings.home.iterdir():
             if top.name not in keep:

@@ -40,6 +40,14 @@ def remember(
     write_json(settings.home / "stack.json", {"stack": stack, "addresses": addresses})
 
 
+def changed(settings: Settings) -> bool:
+    """Whether the last ``up`` here was of another stack, whose servers hold other data."""
+    path = settings.home / "last-stack"
+    before = path.read_text().strip() if path.exists() else settings.stack
+    write(path, settings.stack + "\n")
+    return before != settings.stack
+
+
 def forget(settings: Settings) -> None:
     """Record that nothing is up any more."""
     for name in ("stack.json", "secrets.json"):

@@ -21,7 +21,7 @@ from workshop_lib.teach.servers import silent
 
 STAGES: Final = (1, 2, 3, 4)
 #: What somebody else is making right now must be there by then (seconds).
-PATIENCE: Final = 240
+PATIENCE: Final = 900
 
 #: Writes text as it is; the end of a line is part of it.
 Say = Callable[[str], None]
@@ -99,7 +99,7 @@ def servers(settings: Settings, say: Say) -> Settings:
 
     stack.up(settings, lambda text: say(text + "\n"))
     now = Settings(home=settings.home)  # read again, with the ports that were free
-    addresses = ("kafka_bootstrap", "elasticsearch_url", "redis_url")
+    addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_api_key", "redis_url")
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
     away = silent(settings)
     if away:

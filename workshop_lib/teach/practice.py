@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pandas as pd
 
+from workshop_lib.contracts import PLAY
 from workshop_lib.settings import Settings
 from workshop_lib.teach.exercises import live
 
@@ -18,13 +19,22 @@ from workshop_lib.teach.exercises import live
 def plays_table(settings: Settings) -> pd.DataFrame:
     """The plays of topic ``plays`` in the order in which they came, repeated ones too."""
     records = sorted(live.topic(settings), key=lambda each: (each.timestamp, each.offset))
-    table = pd.DataFrame([orjson.loads(record.value) for record in records])
-    return table.assign(played_at=pd.to_datetime(table["played_at"], utc=True))
+    table = pd.DataFrame(filter(None, map(_play, records)), columns=list(PLAY))
+    moments = pd.to_datetime(table["played_at"], utc=True, errors="coerce", format="ISO8601")
+    return table.assign(played_at=moments).dropna()
+
+
+def _play(record: Any) -> dict[str, Any] | None:
+    """The play that a record is; None for one that a lesson about dead letters has left."""
+    try:
+        value = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) and set(value) >= set(PLAY) else None
 
 
 def plays_stream(settings: Settings, spark: Any = None) -> Any:
     """The same as a stream of Spark, with the columns of ``contracts.PLAY``."""
-    from workshop_lib.contracts import PLAY
     from workshop_lib.stream.session import spark_session
     from workshop_lib.stream.source import parse, plays, records
 

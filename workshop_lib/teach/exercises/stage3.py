@@ -50,6 +50,13 @@ def day_shares(settings: Settings, answer: Any) -> None:
         )
     if made.index.name != "customer_id":
         raise NotYet(f"Your index is {made.index.name!r}. A row is to be found by customer_id.")
+    alone = call(answer, before, moment, about="with the plays before the moment only")
+    both = made.index.intersection(alone.index)
+    if not np.allclose(made.loc[both, list(PARTS)], alone.loc[both, list(PARTS)], equal_nan=True):
+        raise NotYet(
+            f"Your shares of listener 4 are {shown(made.loc[4].to_dict())}; without the plays"
+            " after the moment they are others. So the future leaks in."
+        )
     if 9 in made.index:
         raise NotYet(
             f"You have {len(made)} listeners, also one who first played at the very moment. What"
@@ -69,12 +76,6 @@ def day_shares(settings: Settings, answer: Any) -> None:
         raise NotYet(
             f"Your four shares of listener {odd.index[0]} add up to {odd.iloc[0]:.3f}. Each play"
             " is in one part of the day: which hour is in none, or in two?"
-        )
-    late = call(answer, before, moment, about="with the plays before the moment only")
-    if not np.allclose(made.loc[late.index, list(PARTS)], late[list(PARTS)]):
-        raise NotYet(
-            f"Your shares of listener 4 are {shown(made.loc[4].to_dict())}; without the plays"
-            " after the moment they are others. So the future leaks in."
         )
     reference = _day_shares(before)
     wrong = (made.loc[reference.index, list(PARTS)] - reference).abs().max(axis=1) > 1e-9

@@ -100,7 +100,7 @@ def share_on_mobile(settings: Settings, answer: Any) -> None:
 def _counters(settings: Settings) -> pd.DataFrame:
     """A row per minute, a column per field of its hash."""
     client = redis_client(settings)
-    keys = list(client.scan_iter(match=settings.key("live:*"), count=5000))
+    keys = list(client.scan_iter(match=settings.key("live:*Z"), count=5000))
     with client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.hgetall(key)
@@ -246,7 +246,7 @@ EXERCISES: Final = (
         "The share that the page shows",
         share_on_mobile,
         (
-            "client.scan_iter(match=settings.key('live:*')) gives the minutes' keys.",
+            "client.scan_iter(match=settings.key('live:*Z')) gives the minutes' keys.",
             "client.hgetall(key) is one minute; its values are text.",
             "Two sums over all minutes, then one division.",
         ),

@@ -1,42 +1,18 @@
-"""The lessons break things beside the real ones, and start offers over, on the real servers."""
+"""The lesson on offers starts over, and does a batch again, on the real servers."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from sms_orders import order
 
-from workshop_lib.connections import create_index, create_topics, elasticsearch, redis_client
+from workshop_lib.connections import create_index, elasticsearch
 from workshop_lib.marketing import optouts
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint
 from workshop_lib.teach import offers
 from workshop_lib.teach.operating import forget_last_commit
-from workshop_lib.teach.playground import playground
 
 pytestmark = pytest.mark.stack
-
-
-def keys(settings: Settings) -> set[Any]:
-    return set(redis_client(settings).scan_iter(match=settings.key("*"), count=1000))
-
-
-def test_a_playground_is_empty_each_time_and_leaves_the_real_thing_alone(stack: Settings) -> None:
-    create_topics(stack)
-    order(stack, 1)
-    before = keys(stack)
-    lab = playground(stack, "lab")
-    order(lab, 2)
-    create_index(lab, elasticsearch(lab), "targets")
-    (lab.home / "models").mkdir(parents=True)
-    assert keys(stack) > before, "its keys lie under ours, so a reset takes them along"
-    again = playground(stack, "lab")
-    assert again == lab
-    assert keys(stack) == before
-    assert not elasticsearch(lab).indices.exists(index=lab.index("targets"))
-    assert not (lab.home / "models").exists()
-    assert lab.world == stack.world
 
 
 def test_forgotten_offers_can_be_made_again_but_not_to_those_who_opted_out(stack: Settings) -> None:
