@@ -124,16 +124,18 @@ def heap(session: CDPSession) -> float:
     return metrics(session)["JSHeapUsedSize"] / 2**20
 
 
-def updates(page: Page) -> tuple[list[float], list[float], int]:
-    """Script time of each update with all its charts, of each single task, number of long ones."""
+def updates(page: Page) -> tuple[list[float], dict[str, list[float]], int]:
+    """Script time of each update with all its charts, of each task by name, how many were long."""
     seen = page.evaluate("seen")
     whole: list[float] = []
+    tasks: dict[str, list[float]] = {}
     for name, _, duration in sorted(seen["measures"], key=lambda each: each[1]):
+        tasks.setdefault(name, []).append(duration)
         if name == "update":
             whole.append(duration)
         elif whole:
             whole[-1] += duration
-    return whole, [duration for *_, duration in seen["measures"]], len(seen["long"])
+    return whole, tasks, len(seen["long"])
 
 
 def measure(settings: Settings, rate: int, seconds: int, clients: int) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def measure(settings: Settings, rate: int, seconds: int, clients: int) -> dict[s
         "main_thread_ms_per_update": round(busy["TaskDuration"], 1),
         "of_it": {name: round(ms, 1) for name, ms in busy.items() if name != "TaskDuration"},
         "script_ms_per_update": summary(whole),
-        "script_ms_per_task": summary(tasks),
+        "script_ms_by_task": {name: summary(each) for name, each in sorted(tasks.items())},
         "tasks_over_50_ms": long,
         "page_heap_mb": {"first": round(heaps[0], 1), "last": round(heaps[-1], 1)},
         "server_mb": {"first": resident[0] >> 20, "last": resident[-1] >> 20},

@@ -22,7 +22,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.stack import artifacts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserType
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 APPLICATIONS = (
@@ -92,16 +92,17 @@ def browser() -> Iterator[Browser]:
             "Nothing here can drive a browser.", "Run `pip install -e '.[test]'`."
         ) from None
     program = installed() or packed()
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=program.path,
-            args=list(QUIET),
-            env={**os.environ, **program.environment},
-        )
-        try:
-            yield started
-        finally:
-            started.close()
+    with sync_playwright() as playwright, launch(playwright.chromium, program) as started:
+        yield started
+
+
+def launch(chromium: BrowserType, program: Program) -> Browser:
+    """Start ``program``; it ends at the end of a ``with``."""
+    return chromium.launch(
+        executable_path=program.path,
+        args=list(QUIET),
+        env={**os.environ, **program.environment},
+    )
 
 
 def _version(package: Path) -> str:

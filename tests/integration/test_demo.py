@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from workshop_lib import stack
+from workshop_lib import stack, web
 from workshop_lib.connections import elasticsearch, redis_client
 from workshop_lib.settings import Settings
 from workshop_lib.verify.check import Check
@@ -189,6 +189,31 @@ def test_an_offer_to_a_gold_member_that_was_never_sent_is_seen(
     finally:
         client.delete(index=index, id="invented", refresh=True)
     assert wrong(settings) == set()
+
+
+def test_a_number_that_is_wrong_on_the_page_is_seen(demo: tuple[Settings, str]) -> None:
+    settings, _ = demo
+    text = settings.page_report.read_text()
+    shown = json.loads(text)
+    figures = shown["snapshot"]["elasticsearch"]["data"]
+    assert checks(settings)["4 plays on the page"].actual > 10_000
+    figures["plays"] += 1
+    figures["tracks"][0]["plays"] -= 1
+    settings.page_report.write_text(json.dumps(shown))
+    try:
+        assert wrong(settings) == {"4 plays on the page", "4 top tracks"}
+    finally:
+        settings.page_report.write_text(text)
+    assert wrong(settings) == set()
+
+
+def test_the_page_is_up_and_its_picture_is_kept(demo: tuple[Settings, str]) -> None:
+    settings, printed = demo
+    address = web.address(settings)
+    assert address and f"The live page: {address}" in printed
+    assert web.snapshot(address)["elasticsearch"]["data"]["plays"] > 10_000
+    assert (settings.reports / "page.png").read_bytes().startswith(b"\x89PNG")
+    assert address in workshop(settings.home, "status").stdout
 
 
 def test_an_offer_is_traced_to_its_message(demo: tuple[Settings, str]) -> None:

@@ -50,7 +50,7 @@ def test_all_the_commands_are_there() -> None:
     assert {
         "up", "down", "status", "doctor", "download", "data generate", "data import",
         "data describe", "replay", "ship", "dlq show", "dlq replay", "stream", "verify", "trace",
-        "reset", "demo", "check", "exercises",
+        "reset", "demo", "web", "check", "exercises",
     } <= names  # fmt: skip
 
 

@@ -15,12 +15,14 @@ from urllib.request import urlopen
 
 import pytest
 import web_world
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from workshop_lib import web
 from workshop_lib.browser import browser as real_browser
 from workshop_lib.settings import Settings
 from workshop_lib.stack import process
+
+expect.set_options(timeout=30_000)  # for a busy machine; nobody waits so long otherwise
 
 LIVE = "#status[data-state=live]"
 DRAWN = "body[data-drawn=all]:not(.waiting)"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import get
+from playwright.sync_api import Browser
 
 from workshop_lib import browser, node, stack, web
 from workshop_lib.errors import WorkshopError
@@ -101,10 +102,9 @@ def test_packages_are_installed_once_and_an_absent_registry_is_said(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the packed browser is for Linux")
 def test_where_no_browser_is_installed_the_packed_one_draws_the_page(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chromium: Browser, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(browser, "installed", lambda: None)
-    with browser.browser() as started:
+    with browser.launch(chromium.browser_type, browser.packed()) as started:
         page = started.new_page()
         page.set_content("<h1 style='font: 60px sans-serif'>Hello</h1>")
         assert page.inner_text("h1") == "Hello"

@@ -1,5 +1,7 @@
 // The charts, by billboard.js. In: the figures of a snapshot. Out: drawings that are renewed
-// in place, one at a time, and only those whose figures changed.
+// in place, one at a time, and only those that are in sight and would look different: a share
+// to a tenth of a per cent, a bar without a number to half a pixel. Tooltips and the tables
+// behind the charts have the newest figures whole.
 //
 // Colours, dashes and widths are in charts.css. What comes from outside (titles, artists) is
 // shortened to one line here, and escaped where billboard takes HTML, which is its tooltip.
@@ -7,22 +9,36 @@
 import { $ } from './dom.js';
 import { count, dayTime, decimal, escape, hourMinute, hourName, label, percent } from './words.js';
 
-/* global bb */
+/* global bb, d3 */
 
 const still = { transition: { duration: 0 }, boost: { useCssRule: false } };
 const noLegend = { legend: { show: false } };
-const zeroUp = { min: 0, padding: { bottom: 0 }, tick: { culling: { max: 4 }, format: decimal } };
-const grid = { y: { show: true, ticks: 4 } };
+const grid = { y: { show: true } };
+
+// An axis from zero up with a few round ticks; `most` tells the largest value.
+const zeroUp = (most) => ({
+  min: 0,
+  padding: { bottom: 0 },
+  tick: { values: () => d3.ticks(0, most(), 4), format: decimal },
+});
 
 // The time axis' ticks: round hours or minutes, no more than `most`.
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
 let roundTimes = [];
+const most = { minutes: 0, hours: 0 };
 
 export function ticks(from, to, most) {
   const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
   const first = Math.ceil(from / step) * step;
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
 }
+
+const sum = (rows) => rows.reduce((all, [, n]) => all + n, 0);
+const sharesSeen = (rows) => rows.map(([name, n]) => [name, percent(n, sum(rows))]);
+const heightsSeen = (rows) => {
+  const most = Math.max(1, ...rows.map(([, n]) => n));
+  return [Math.round(400 * Math.log(most)), ...rows.map(([, n]) => Math.round((400 * n) / most))];
+};
 
 // title and lines of text → the tooltip's HTML; every part of it escaped
 function tip(title, lines) {
@@ -35,6 +51,7 @@ const CHARTS = {
   minutes: {
     figures: (data) => ({ rows: data.minutes, step: data.span.step }),
     columns: ({ rows, step }) => {
+      most.minutes = Math.max(...rows.flatMap(([, ...both]) => both)) / step;
       roundTimes = ticks(rows[0][0], rows.at(-1)[0], innerWidth < 640 ? 4 : 8);
       return [
         ['at', ...rows.map(([at]) => at)],
@@ -51,7 +68,7 @@ const CHARTS = {
           tick: { format: (at) => hourMinute(+at), values: () => roundTimes, outer: false, multiline: false },
           padding: { left: 0, right: 0 },
         },
-        y: zeroUp,
+        y: zeroUp(() => most.minutes),
       },
       grid,
       point: { show: false },
@@ -63,6 +80,7 @@ const CHARTS = {
   },
   gender: {
     figures: (data) => Object.entries(data.gender),
+    seen: sharesSeen,
     columns: (rows) => rows,
     options: () => ({
       data: { type: 'donut', order: null },
@@ -71,18 +89,21 @@ const CHARTS = {
         padAngle: 0.02,
         label: { format: (n, ratio, name) => name, threshold: 0.12, ratio: 0.96 },
       },
-      legend: { position: 'bottom' },
+      ...noLegend,
     }),
-    names: (rows) => {
-      const all = rows.reduce((sum, [, n]) => sum + n, 0);
-      return Object.fromEntries(rows.map(([name, n]) => [name, `${name} ${percent(n, all)}`]));
+    tip: ([{ id }], rows) => {
+      const n = rows.find(([name]) => name === id)?.[1] ?? 0;
+      return tip(id, [['Plays', count(n)], ['Share', percent(n, sum(rows))]]);
     },
-    tip: (points) => tip(points[0].id, [['Plays', count(points[0].value)], ['Share', percent(points[0].ratio, 1)]]),
   },
   ages: bars((data) => data.ages.filter(([band, n]) => n || band !== 'unknown'), { width: 74, shares: true }),
   hours: {
     figures: (data) => data.hours,
-    columns: (rows) => [['plays', ...rows.map(([, n]) => n)]],
+    seen: heightsSeen,
+    columns: (rows) => {
+      most.hours = Math.max(...rows.map(([, n]) => n));
+      return [['plays', ...rows.map(([, n]) => n)]];
+    },
     options: () => ({
       data: { type: 'bar' },
       axis: {
@@ -91,14 +112,14 @@ const CHARTS = {
           categories: Array.from({ length: 24 }, (_, hour) => hourName(hour)),
           tick: { multiline: false, culling: { max: 6 }, outer: false },
         },
-        y: { ...zeroUp, tick: { ...zeroUp.tick, format: (n) => (Number.isInteger(n) ? count(n) : '') } },
+        y: zeroUp(() => most.hours),
       },
       grid,
       bar: { width: { ratio: 0.72 }, radius: { ratio: 0.12 } },
       ...noLegend,
       padding: { right: 6, top: 8 },
     }),
-    tip: (points) => tip(`${hourName(points[0].x)} UTC`, [['Plays', count(points[0].value)]]),
+    tip: ([{ x }], rows) => tip(`${hourName(x)} UTC`, [['Plays', count(rows[x][1])]]),
   },
   tracks: bars((data) => data.tracks.map((t) => [t.title, t.plays, t.artist]), { width: 186 }),
   artists: bars((data) => data.artists.map((a) => [a.artist, a.plays]), { width: 186 }),
@@ -106,19 +127,19 @@ const CHARTS = {
 
 // Lying bars with a label each: rows are [label, plays, second line of the tooltip].
 function bars(figures, { width, shares = false }) {
-  let rows = [];
-  const all = () => rows.reduce((sum, [, n]) => sum + n, 0);
+  let all = 1;
   return {
     figures,
-    columns: (now) => {
-      rows = now;
+    seen: shares ? sharesSeen : undefined,
+    columns: (rows) => {
+      all = sum(rows);
       return [['name', ...rows.map(([name]) => label(name))], ['plays', ...rows.map(([, n]) => n)]];
     },
     options: () => ({
       data: {
         x: 'name',
         type: 'bar',
-        labels: { format: (n) => (shares ? percent(n, all()) : count(n)) },
+        labels: { format: (n) => (shares ? percent(n, all) : count(n)) },
       },
       axis: {
         rotated: true,
@@ -133,19 +154,29 @@ function bars(figures, { width, shares = false }) {
       ...noLegend,
       padding: { left: width, right: 8, top: 0 },
     }),
-    tip: (points) => {
-      const [name, n, more] = rows[points[0].index] ?? ['', 0];
+    tip: ([{ index }], rows) => {
+      const [name, n, more] = rows[index] ?? ['', 0];
       const lines = [['Plays', count(n)]];
       if (more) lines.unshift(['Artist', more]);
-      if (shares) lines.push(['Share', percent(n, all())]);
+      if (shares) lines.push(['Share', percent(n, sum(rows))]);
       return tip(name, lines);
     },
   };
 }
 
-const drawn = new Map(); // name → { chart, content, names }
-let waiting = new Map(); // name → figures, newest only
+const drawn = new Map(); // name → { chart, content }
+const newest = new Map(); // name → figures, for the tooltip
+const waiting = new Map(); // name → figures, newest only
+const inSight = new Set(); // names
 let busy = false;
+
+const sight = globalThis.IntersectionObserver && new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) {
+    if (isIntersecting) inSight.add(target.id);
+    else inSight.delete(target.id);
+  }
+  if (!busy) next();
+}, { rootMargin: '120px' });
 
 export function showCharts(data) {
   document.body.dataset.drawn = '';
@@ -155,28 +186,30 @@ export function showCharts(data) {
 
 // One chart a task: between two of them the page answers to keys and clicks.
 function next() {
-  const [entry] = waiting;
-  busy = Boolean(entry);
-  if (!entry) document.body.dataset.drawn = 'all'; // a picture may be taken now
-  if (!entry) return;
-  waiting.delete(entry[0]);
-  draw(...entry);
+  const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
+  busy = name !== undefined;
+  if (!busy) {
+    document.body.dataset.drawn = 'all'; // a picture may be taken now
+    return;
+  }
+  const figures = waiting.get(name);
+  waiting.delete(name);
+  draw(name, figures);
   setTimeout(next);
 }
 
 function draw(name, figures) {
-  const content = JSON.stringify(figures);
+  const kind = CHARTS[name];
+  newest.set(name, figures);
+  const content = JSON.stringify(kind.seen ? kind.seen(figures) : figures);
   const before = drawn.get(name);
   if (before?.content === content) return;
   performance.mark(`draw ${name}`);
-  const kind = CHARTS[name];
   const columns = kind.columns(figures);
-  const names = kind.names?.(figures);
   if (before) {
     const ids = new Set(columns.map(([id]) => id));
     const unload = before.chart.data().map(({ id }) => id).filter((id) => !ids.has(id));
-    if (names) before.chart.config('data.names', names);
-    before.chart.load({ columns, names, unload: unload.length ? unload : undefined });
+    before.chart.load({ columns, unload: unload.length ? unload : undefined });
     before.content = content;
   } else {
     const options = kind.options();
@@ -184,10 +217,11 @@ function draw(name, figures) {
       bindto: `#${name}`,
       ...still,
       ...options,
-      data: { ...options.data, columns, names },
-      tooltip: { contents: (points) => kind.tip(points) },
+      data: { ...options.data, columns },
+      tooltip: { contents: (points) => kind.tip(points, newest.get(name)) },
     });
     drawn.set(name, { chart, content });
+    sight.observe($(name));
   }
   performance.measure(`chart ${name}`, `draw ${name}`);
 }

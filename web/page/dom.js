@@ -14,6 +14,19 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+// Whether `name` was last shown with another value; what is the same is not laid out again.
+const shown = new Map();
+export function changed(name, value) {
+  const text = JSON.stringify(value);
+  if (shown.get(name) === text) return false;
+  shown.set(name, text);
+  return true;
+}
+
+export function set(node, attribute, value) {
+  if (node.getAttribute(attribute) !== String(value)) node.setAttribute(attribute, value);
+}
+
 // A table: heads are text or [text, 'number']; a cell is text, a number's text or a node.
 export function table(caption, heads, rows) {
   const kinds = heads.map((head) => (Array.isArray(head) ? head[1] : ''));

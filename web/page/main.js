@@ -4,7 +4,7 @@ import { showCharts, steps } from './charts.js';
 import { Connection } from './connection.js';
 import { $, el, say } from './dom.js';
 import { makeMap, showMap } from './map.js';
-import { showInterests, showModel, showNow, showOffers, showStreams, showTiles } from './panels.js';
+import { showGender, showInterests, showModel, showNow, showOffers, showStreams, showTiles } from './panels.js';
 import { NAME_OF_CODE, stateName } from './states.js';
 import { showTables, watchTables } from './tables.js';
 import { downWords, emptyWords, statusWords, summaryWords } from './words.js';
@@ -77,6 +77,7 @@ function show() {
   const { data } = elasticsearch;
   if (data) {
     showTiles(data);
+    showGender(data);
     say($('summary'), summaryWords(data, snapshot.view, stateName));
     say($('minutes-note'), `by device, ${steps(data.span.step)}`);
     showMap(data, { mode, state: snapshot.view.state });

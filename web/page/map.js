@@ -2,7 +2,7 @@
 // In: states of a snapshot. Out: paths that are made once and shaded anew; `choose(code)` is
 // called when one is clicked. The same choice by keyboard is the filter "State".
 
-import { $, el, say } from './dom.js';
+import { $, changed, el, say, set } from './dom.js';
 import { CODE_OF_FIPS, stateName } from './states.js';
 import { count, decimal, plural } from './words.js';
 
@@ -52,7 +52,7 @@ export function showMap(data, { mode, state: chosen }) {
 
   for (const [code, path] of paths) {
     const each = known.get(code);
-    path.dataset.shade = each ? shadeOf(limits, value(each)) : 0;
+    set(path, 'data-shade', each ? shadeOf(limits, value(each)) : 0);
     path.classList.toggle('chosen', code === chosen);
     const words = each
       ? `${stateName(code)}: ${plural(each.plays, 'play')}, ${decimal(each.plays / each.listeners)} per listener`
@@ -70,8 +70,8 @@ function showLabels(states, value, write) {
   labels.forEach((text, n) => {
     const each = most[n];
     const [x, y] = each ? centres.get(each.state) : [0, 0];
-    text.setAttribute('x', Math.min(Math.max(x, 120), 860)); // within the map's edges
-    text.setAttribute('y', y + 7);
+    set(text, 'x', Math.min(Math.max(x, 120), 860)); // within the map's edges
+    set(text, 'y', y + 7);
     say(text, each ? `${each.state} ${write(value(each))}` : '');
   });
 }
@@ -89,10 +89,11 @@ export function shadeLimits(sorted) {
 export const shadeOf = (limits, value) => 1 + limits.filter((limit) => value >= limit).length;
 
 function showLegend(limits, values, write, mode) {
+  const bounds = (values.length ? [values[0], ...limits] : []).map(write);
+  if (!changed('legend', [mode, bounds])) return;
   const none = el('span', {}, el('i', { 'data-shade': '0' }), 'none');
-  const bounds = values.length ? [values[0], ...limits] : [];
   const parts = bounds.map((from, n) =>
-    el('span', {}, el('i', { 'data-shade': String(n + 1) }), n === bounds.length - 1 ? `${write(from)}+` : write(from)));
+    el('span', {}, el('i', { 'data-shade': String(n + 1) }), n === bounds.length - 1 ? `${from}+` : from));
   const what = mode === 'rate' ? 'plays per listener, from' : 'plays, from';
   $('map-legend').replaceChildren(el('span', { class: 'what' }, what), none, ...parts);
 }

@@ -1,7 +1,7 @@
 // Everything that is not a chart: tiles, feed of interests, offers, model, streams.
 // In: the two stores' parts of a snapshot. Out: text in the page.
 
-import { $, el, say, table } from './dom.js';
+import { $, changed, el, say, set, table } from './dom.js';
 import { count, dayTime, decimal, hourMinute, label, percent, plural, span } from './words.js';
 
 const NUMBER = 'number';
@@ -10,9 +10,10 @@ export function showNow(redis) {
   const last = redis.minutes.at(-2)[1]; // the running minute is not whole yet
   say($('now'), count(last));
   const most = Math.max(1, ...redis.minutes.map(([, n]) => n));
+  if (!changed('spark', redis.minutes)) return;
   const line = redis.minutes.map(([, n], x) => `${x} ${(19.5 - (18.5 * n) / most).toFixed(2)}`);
-  $('spark').firstElementChild.setAttribute('d', `M${line.join('L')}`);
-  $('spark').setAttribute('aria-label', `Plays in each of the last 60 minutes, at most ${count(most)}`);
+  set($('spark').firstElementChild, 'd', `M${line.join('L')}`);
+  set($('spark'), 'aria-label', `Plays in each of the last 60 minutes, at most ${count(most)}`);
 }
 
 export function showTiles(data) {
@@ -29,8 +30,16 @@ export function showTiles(data) {
   say($('delay-note'), median === null ? '' : `median; 95 % within ${span(p95)}, latest ${plays}`);
 }
 
+export function showGender({ gender, plays }) {
+  const shares = Object.entries(gender).map(([name, n]) => [name, percent(n, plays)]);
+  if (!changed('gender', shares)) return;
+  const keys = shares.map(([name, share]) => el('span', { class: `share ${name}` }, `${name} ${share}`));
+  $('gender-keys').replaceChildren(...keys);
+}
+
 export function showInterests({ interests }, view) {
   say($('interests-note'), view.device ? 'of all devices' : `${count(interests.count)} in this view`);
+  if (!changed('interests', interests.latest)) return;
   const known = new Map([...$('interests-list').children].map((node) => [node.dataset.key, node]));
   const rows = interests.latest.slice(0, 8).map((each) => {
     const key = `${each.customer_id} ${each.interested_at} ${each.title}`;
@@ -56,6 +65,7 @@ const status = (name, why) => {
 };
 
 export function showOffers({ offers, messages }) {
+  if (!changed('offers', [offers, messages])) return;
   const parts = Object.entries(messages.status).map(([name, n]) => `${count(n)} ${name}`);
   say($('messages-note'), parts.length ? `messages: ${parts.join(', ')}` : 'no message yet');
   const rows = offers.latest.slice(0, 7).map((each) => [
@@ -77,6 +87,7 @@ const verdict = (model) =>
     model.accepted ? '✓ Accepted by the gate' : '✕ Refused by the gate');
 
 export function showModel({ model }) {
+  if (!changed('model', model)) return;
   const { inUse, newest, trained } = model;
   say($('model-note'), trained ? `${plural(trained, 'version')} trained` : '');
   if (!newest) {
@@ -116,10 +127,12 @@ export function showStreams(redis, now) {
     const since = state === 'running' ? state : `${state} ${hourMinute(Date.parse(each.at))}`;
     return [each.query, count(each.lag), count(each.input_rows ?? 0), since];
   });
-  const none = el('p', { class: 'none' }, 'No stream yet: start workshop stream.');
-  $('streams').replaceChildren(rows.length
-    ? table('Streams', ['Stream', ['Behind', NUMBER], ['Read', NUMBER], 'State'], rows)
-    : none);
+  if (changed('streams', rows)) {
+    const none = el('p', { class: 'none' }, 'No stream yet: start workshop stream.');
+    $('streams').replaceChildren(rows.length
+      ? table('Streams', ['Stream', ['Behind', NUMBER], ['Read', NUMBER], 'State'], rows)
+      : none);
+  }
   const { waiting, dead } = redis.outbox;
   say($('outbox'), `Outbox: ${count(waiting)} waiting, ${plural(dead, 'dead letter')}.`);
 }

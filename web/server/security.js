@@ -23,14 +23,15 @@ const HEADERS = {
 
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
 
+const bare = (name) => name.toLowerCase().replace(/:\d+$/, '');
+
 // A page of another site may point its own name at this machine; then the Host header tells.
 export function hostAllowed(header, names) {
-  const name = String(header ?? '').toLowerCase().replace(/:\d+$/, '');
-  return [...LOOPBACK, ...names].includes(name);
+  return [...LOOPBACK, ...names].map(bare).includes(bare(String(header ?? '')));
 }
 
 export function secure(app, settings) {
-  const names = [...settings.names, settings.host].map((name) => name.toLowerCase());
+  const names = [...settings.names, settings.host];
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (!hostAllowed(request.headers.host, names)) {

@@ -56,7 +56,7 @@ test('another name than its own is refused, whatever is asked', async () => {
   for (const host of ['localhost:1', '127.0.0.1', '[::1]:8080', 'LOCALHOST']) {
     assert.equal((await get('/health', { host })).status, 200, host);
   }
-  assert.equal(hostAllowed('page.example:80', ['page.example']), true);
+  assert.equal(hostAllowed('page.example:80', ['page.example:8080']), true);
 });
 
 test('it is only read', async () => {

@@ -49,9 +49,12 @@ def caught_up(settings: Settings, queries: Iterable[str] = tuple(QUERIES)) -> bo
     )
 
 
-def offsets(settings: Settings, which: str) -> dict[str, int]:
-    """The ``beginning`` or ``end`` offsets of topic ``plays``, by partition number as text."""
-    reader = consumer(settings)
+def offsets(settings: Settings, which: str, **options: Any) -> dict[str, int]:
+    """The ``beginning`` or ``end`` offsets of topic ``plays``, by partition number as text.
+
+    ``options`` are the consumer's.
+    """
+    reader = consumer(settings, **options)
     try:
         topic = settings.topic(PLAYS_TOPIC)
         partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
