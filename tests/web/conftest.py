@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 import web_world
+from page_reading import DRAWN, LIVE, Visit
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from workshop_lib import web
@@ -24,8 +24,6 @@ from workshop_lib.stack import process
 
 expect.set_options(timeout=30_000)  # for a busy machine; nobody waits so long otherwise
 
-LIVE = "#status[data-state=live]"
-DRAWN = "body[data-drawn=all]:not(.waiting)"
 VIOLATIONS = """
 window.violations = [];
 addEventListener('securitypolicyviolation', (v) =>
@@ -33,8 +31,9 @@ addEventListener('securitypolicyviolation', (v) =>
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Of this folder's tests only: while it runs, nobody else can use asyncio."""
     with real_browser() as started:
         yield started
 
@@ -57,7 +56,7 @@ def serving(settings: Settings) -> Iterator[str]:
         web.stop(chosen)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def filled(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A day of plays in the real stores; nobody changes it."""
     settings = own(running_stack, tmp_path_factory.mktemp("filled"))
@@ -68,7 +67,7 @@ def filled(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) ->
         web_world.clear(settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(filled: Settings) -> Iterator[str]:
     """The address of the page that shows ``filled``."""
     with serving(filled) as address:
@@ -88,9 +87,6 @@ def served() -> Iterator[Callable[[Settings], str]]:
     """Start a server of the page with these settings; stopped at the end of the test."""
     with ExitStack() as servers:
         yield lambda settings: servers.enter_context(serving(settings))
-
-
-Visit = Callable[..., Page]
 
 
 @pytest.fixture
@@ -131,21 +127,3 @@ def visit(chromium: Browser) -> Iterator[Visit]:
             return page
 
         yield open_page
-
-
-def rows(page: Page, table: str) -> list[list[str]]:
-    """The table behind a chart, opened if need be, as text."""
-    folded = page.locator(f"details:has(#{table})")
-    if folded.count() and folded.get_attribute("open") is None:
-        folded.locator("summary").click()
-    page.wait_for_selector(f"#{table} tbody tr")
-    found: list[list[str]] = page.locator(f"#{table} tbody tr").evaluate_all(
-        "rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
-    )
-    return found
-
-
-def get(url: str) -> bytes:
-    with urlopen(url, timeout=30) as answer:  # noqa: S310
-        content: bytes = answer.read()
-    return content

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import DRAWN, LIVE, Visit, rows
+from page_reading import DRAWN, LIVE, Visit, rows
 from playwright.sync_api import Page, expect
 
 from workshop_lib.node import WEB

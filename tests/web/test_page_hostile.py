@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import web_world
-from conftest import Visit, get, rows
+from page_reading import Visit, get, rows
 from playwright.sync_api import Page, expect
 from test_page_says import made_up_play
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import pytest
 import web_world
-from conftest import Visit, rows
+from page_reading import Visit, rows
 from playwright.sync_api import Page, expect
 
 from workshop_lib.connections import redis_client

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import web_world
 from cable import Cable
-from conftest import Visit
+from page_reading import Visit
 from playwright.sync_api import expect
 
 from workshop_lib import web

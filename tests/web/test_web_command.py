@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import get
+from page_reading import get
 from playwright.sync_api import Browser
 
 from workshop_lib import browser, node, stack, web

@@ -168,42 +168,54 @@ const drawn = new Map(); // name → { chart, content }
 const newest = new Map(); // name → figures, for the tooltip
 const waiting = new Map(); // name → figures, newest only
 const inSight = new Set(); // names
-let busy = false;
+const PAUSE_MS = 1900; // between two charts that only follow the plays
+let atOnce = true; // a new view, or one that came in sight: nobody waits for those
+let timer = null;
 
 const sight = globalThis.IntersectionObserver && new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) {
     if (isIntersecting) inSight.add(target.id);
     else inSight.delete(target.id);
   }
-  if (!busy) next();
+  start(true);
 }, { rootMargin: '120px' });
 
-export function showCharts(data) {
-  document.body.dataset.drawn = '';
+export function showCharts(data, newView) {
+  if (newView) document.body.dataset.drawn = '';
   for (const [name, { figures }] of Object.entries(CHARTS)) waiting.set(name, figures(data));
-  if (!busy) next();
+  start(newView);
 }
 
-// One chart a task: between two of them the page answers to keys and clicks.
+function start(now) {
+  atOnce ||= now;
+  if (timer && !now) return;
+  clearTimeout(timer);
+  next();
+}
+
+// One chart a task, the longest waiting first: between two of them the page answers to keys
+// and clicks, and an update costs no more than one chart.
 function next() {
+  timer = null;
   const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
-  busy = name !== undefined;
-  if (!busy) {
-    document.body.dataset.drawn = 'all'; // a picture may be taken now
+  if (name === undefined) {
+    if (drawn.size) document.body.dataset.drawn = 'all'; // a picture may be taken now
+    atOnce = false;
     return;
   }
   const figures = waiting.get(name);
   waiting.delete(name);
-  draw(name, figures);
-  setTimeout(next);
+  const drew = draw(name, figures);
+  timer = setTimeout(next, drew && !atOnce ? PAUSE_MS : 0);
 }
 
+// Whether there was anything to draw.
 function draw(name, figures) {
   const kind = CHARTS[name];
   newest.set(name, figures);
   const content = JSON.stringify(kind.seen ? kind.seen(figures) : figures);
   const before = drawn.get(name);
-  if (before?.content === content) return;
+  if (before?.content === content) return false;
   performance.mark(`draw ${name}`);
   const columns = kind.columns(figures);
   if (before) {
@@ -224,6 +236,7 @@ function draw(name, figures) {
     sight.observe($(name));
   }
   performance.measure(`chart ${name}`, `draw ${name}`);
+  return true;
 }
 
 export const steps = (step) => (step === 1 ? 'every minute' : `mean over ${step} minutes, whole ones only`);

@@ -18,6 +18,7 @@ let snapshot = null; // the one on the page
 let waiting = null; // a newer one, while paused
 let heard = 0; // when the figures were last known to be right, by this clock
 let pausedAt = 0;
+let drawnView = ''; // of the charts
 let announced = { at: 0, words: '' };
 
 // View ⇄ address and filters -----------------------------------------------------------
@@ -85,7 +86,9 @@ function show() {
     showOffers(data);
     showModel(data);
     showTables(data);
-    showCharts(data);
+    const drawn = JSON.stringify(snapshot.view);
+    showCharts(data, drawn !== drawnView);
+    drawnView = drawn;
   }
   showBanners();
   announce();
