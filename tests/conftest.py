@@ -18,6 +18,9 @@ import pytest
 
 from workshop_lib.settings import Settings
 
+#: For every process that a test starts: no job of these lasts long enough for another choice.
+os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

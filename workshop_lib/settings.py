@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     spark_driver_host: str = Field("127.0.0.1", description="where executors find the driver")
     spark_driver_memory: str = "1g"
     spark_executor_memory: str = Field("512m", description="on a master of several machines")
+    spark_short: bool = Field(False, description="Spark starts faster, and is slower after minutes")
     spark_ui: bool = Field(False, description="Spark's own page, on 127.0.0.1")
     shuffle_partitions: int = Field(os.cpu_count() or 2, ge=1, description="cores of the cluster")
     trigger_seconds: float = Field(2.0, ge=0, description="how often a stream starts a batch")

@@ -48,8 +48,8 @@ def spark_session(
 ) -> SparkSession:
     """The session, made or found. ``connectors``: with the jars that read Kafka.
 
-    ``short``: for a job of seconds, which ends before the JVM's second compiler pays off;
-    without that one such a job takes half of the time.
+    ``short`` (or so in the settings): for a job of seconds, which ends before the JVM's second
+    compiler pays off; without that one such a job takes half of the time.
 
     What Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook.
     Raises ``WorkshopError`` when the jars are neither cached nor to be had.
@@ -57,7 +57,7 @@ def spark_session(
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     config = options(settings, name, _jars(settings, connectors))
-    if short:
+    if short or settings.spark_short:
         config["spark.driver.extraJavaOptions"] += " -XX:TieredStopAtLevel=1"
     builder = SparkSession.builder.config(map=config)
     with _stderr_to(settings.logs / "spark.log"):
