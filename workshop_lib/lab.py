@@ -25,8 +25,8 @@ from workshop_lib.stack import process
 from workshop_lib.wait import wait_until
 
 FIRST = "notebooks/00_welcome.ipynb"
-#: The last 26 hours in about 47 seconds: over before the first notebook is read.
-REPLAY = ("workshop_lib.cli", "replay", "--speed", "2000", "--last", "26")
+#: The last 26 hours in nine seconds: over before a notebook wants to replay on its own.
+REPLAY = ("workshop_lib.cli", "replay", "--speed", "10000", "--last", "26")
 JUPYTER = (
     *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
     f"--ServerApp.root_dir={PROJECT}",
