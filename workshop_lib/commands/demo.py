@@ -19,7 +19,7 @@ def demo(
     yes: bool = typer.Option(False, "--yes", help="Do not ask before clearing earlier work."),
     docker: bool = typer.Option(False, "--docker", help="On the servers of docker/compose.yaml."),
 ) -> None:
-    """Run everything end to end and print the scorecard: two minutes or less.
+    """Run everything end to end and print the scorecard: two or three minutes.
 
     Starts the servers, makes a world, trains a model on its past, replays its last day at
     great speed, ships it into Elasticsearch and Kafka, streams it through Spark, offers a day
