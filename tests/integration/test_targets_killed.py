@@ -27,7 +27,7 @@ from workshop_lib.wait import wait_until
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 
 #: Each begins and kills both.
-ROUNDS = 5
+ROUNDS = 10
 DAY = 24 * 3_600_000
 SMS = ("sms_url", "sms_timeout_seconds", "sms_claim_seconds", "sms_pause_seconds", "sms_per_second")
 
