@@ -39,6 +39,10 @@ _FIELDS: Final = (
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?",
     *(r"[01]", r"[0-9-]{0,10}"),
 )
+_SCHEMA: Final = (
+    "event_id bigint, customer_id int, track_id int, played_at string, is_mobile int, zip string"
+)
+_SPACES: Final = {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
 _LINE: Final = "^" + ",".join(f' *(?:"{field}"|{field}) *' for field in _FIELDS) + "$"
 
 
@@ -49,15 +53,14 @@ def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
     play of the future stays; ``features`` never looks so far.
     """
     lines = spark.read.text(str(tracks_csv)).where(F.col("value").rlike(_LINE))
-    field = F.split(F.translate("value", '"', ""), ",")
-    number = [field[i].try_cast(kind) for i, kind in enumerate(("bigint", "int", "int"))]
+    fields = F.from_csv("value", _SCHEMA, _SPACES)
     return (
-        lines.select(
-            number[0].alias("event_id"),
-            number[1].alias("customer_id"),
-            number[2].alias("track_id"),
-            F.try_to_timestamp(F.trim(field[3])).alias("played_at"),
-            (F.trim(field[4]) == "1").alias("is_mobile"),
+        # A generator keeps the filter behind it: without one every line is read twice.
+        lines.select(F.inline(F.array(fields)))
+        .select(
+            *("event_id", "customer_id", "track_id"),
+            F.try_to_timestamp("played_at").alias("played_at"),
+            (F.col("is_mobile") == 1).alias("is_mobile"),
         )
         .dropna()  # a number too large, a day that no calendar has
         .dropDuplicates(["event_id"])
