@@ -16,11 +16,11 @@ from workshop_lib.stream.aggregate import distinct, per_minute
 from workshop_lib.stream.enrich import enrich, with_listener, with_place, with_track
 from workshop_lib.stream.interests import interests
 from workshop_lib.stream.reference import Reference
-from workshop_lib.stream.sinks import write
+from workshop_lib.stream.sinks import either, write
 from workshop_lib.stream.sinks.dead_letters import dead_letters
 from workshop_lib.stream.sinks.elasticsearch import document, indexer
 from workshop_lib.stream.sinks.redis import interest_lists, live_counters
-from workshop_lib.stream.source import ORIGIN, bad, parse, plays
+from workshop_lib.stream.source import ORIGIN, parse, plays
 
 
 class Query(NamedTuple):
@@ -39,10 +39,12 @@ def plays_query(records: DataFrame, reference: Reference, settings: Settings) ->
     """Every play, with listener, track and place → index ``plays``; the rest → dead letters."""
 
     def written(parsed: DataFrame) -> DataFrame:
-        rows = enrich(plays(parsed), reference).withColumn("processed_at", F.current_timestamp())
-        documents = document(rows, "plays", F.col("event_id"), *ORIGIN)
-        return write(documents, indexer(settings, "plays")).unionAll(
-            write(bad(parsed), dead_letters(settings, "stream"))
+        # One pass for both kinds: two would read and parse every record twice.
+        rows = enrich(parsed, reference).withColumn("processed_at", F.current_timestamp())
+        documents = document(rows, "plays", F.col("event_id"), *ORIGIN, "reason")
+        return write(
+            documents,
+            either("reason", dead_letters(settings, "stream"), indexer(settings, "plays")),
         )
 
     return Query(parse(records, settings), written)

@@ -46,6 +46,20 @@ def write(rows: DataFrame, first: Writer, *others: Writer) -> DataFrame:
     return rows.mapInArrow(partition, _SCHEMA)
 
 
+def either(column: str, some: Writer, none: Writer) -> Writer:
+    """A writer that gives rows with a value in ``column`` to ``some``, the others to ``none``."""
+
+    def write(rows: Rows) -> Tally:
+        parts = (
+            (some, [row for row in rows if row[column] is not None]),
+            (none, [row for row in rows if row[column] is None]),
+        )
+        tallies = [writer(part) for writer, part in parts if part]
+        return Tally(*(sum(counts) for counts in zip(*tallies, strict=True)))
+
+    return write
+
+
 def total(tallies: DataFrame) -> Tally:
     """Do the writing; the sum of the tallies."""
     done = tallies.collect()
