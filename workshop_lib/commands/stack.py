@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import typer
+from rich.markup import escape
 
 from workshop_lib.commands.common import err, out, print_json, progress_bar
 
@@ -39,6 +41,24 @@ def fetch(settings: Settings) -> None:
                 bar.update(task, description="Fetching servers, MB", completed=done, total=total)
 
         artifacts.ensure(settings, show_bytes)
+
+
+def rehearse() -> None:
+    """Let Spark write down its classes, so that it starts in half of the time from now on."""
+    from workshop_lib.errors import WorkshopError
+    from workshop_lib.stream import class_archive
+
+    start = time.monotonic()
+    with err.status("") as status:
+
+        def tick() -> None:
+            status.update(f"Trying Spark out, once: {time.monotonic() - start:.0f} s …")
+
+        try:
+            class_archive.make(tick)
+        except WorkshopError as error:
+            # All is fetched, and that is what was asked for.
+            err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
 
 
 def settings_of(docker: bool) -> Settings:
@@ -152,7 +172,6 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
     if as_json:
         print_json([service.as_dict() for service in services])
         return
-    from rich.markup import escape
     from rich.table import Table
 
     from workshop_lib.stack.embedded import resident_with_spark
@@ -225,4 +244,5 @@ def download(docker: bool = DOCKER) -> None:
     fetch(Settings())
     with err.status("Fetching the packages of the live page …"):
         node.install()
+    rehearse()
     out.print(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")

@@ -136,7 +136,7 @@ def _world_is_there(settings: Any) -> None:
 def _spark(settings: Any) -> Any:
     from workshop_lib.stream.session import spark_session
 
-    return spark_session(settings, "train", connectors=False, short=True)
+    return spark_session(settings, "train", short=True)
 
 
 def _train_on_file(settings: Any, path: Path, seed: int, as_json: bool) -> None:

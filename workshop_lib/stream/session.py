@@ -12,21 +12,34 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from workshop_lib.settings import Settings
+from workshop_lib.stack import artifacts
+from workshop_lib.stream import class_archive
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
+POOLS = Path(__file__).with_name("pools.xml")
+#: Spark's classes fill some 150 MB; each step in growing there would be a full collection.
+JVM = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
+#: Of a job of seconds: it ends before the second compiler and the concurrent collector pay off.
+SHORT = "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC -Xms512m"
 
 
 def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
-    """What the session is configured with, as Spark's own option names."""
+    """What the session is configured with, as Spark's own option names.
+
+    ``jars`` are on the driver's class path, where the JVM's class archive covers them; a
+    cluster's executors fetch them from the driver besides.
+    """
+    elsewhere = not settings.spark_master.startswith("local")
     return {
         "spark.app.name": name,
         "spark.master": settings.spark_master,
-        "spark.jars": ",".join(map(str, jars)),
+        "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
+        "spark.jars": ",".join(map(str, jars)) if elsewhere else "",
         "spark.driver.host": settings.spark_driver_host,
         "spark.driver.bindAddress": settings.spark_driver_host,
         "spark.driver.memory": settings.spark_driver_memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         "spark.executor.memory": settings.spark_executor_memory,
+        "spark.python.daemon.module": "workshop_lib.stream.daemon",
         "spark.ui.enabled": str(settings.spark_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -40,36 +53,28 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         # Queries share the cores fairly; first come, first served would starve two of three.
         "spark.scheduler.mode": "FAIR",
+        "spark.scheduler.allocation.file": POOLS.as_uri(),
     }
 
 
 def spark_session(
-    settings: Settings, name: str = "workshop", connectors: bool = True, short: bool = False
+    settings: Settings, name: str = "workshop", short: bool = False, jvm: str = ""
 ) -> SparkSession:
-    """The session, made or found. ``connectors``: with the jars that read Kafka.
+    """The session, made or found.
 
-    ``short`` (or so in the settings): for a job of seconds, which ends before the JVM's second
-    compiler pays off; without that one such a job takes half of the time.
-
-    What Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook.
-    Raises ``WorkshopError`` when the jars are neither cached nor to be had.
+    ``short`` (or so in the settings): for a job of seconds, which takes half of the time with
+    ``SHORT``. ``jvm``: more options of Java's own. What Spark itself prints goes to
+    ``spark.log`` in ``settings.logs``, not into a notebook. Raises ``WorkshopError`` when the
+    connector's jars are neither cached nor to be had.
     """
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    config = options(settings, name, _jars(settings, connectors))
-    if short or settings.spark_short:
-        config["spark.driver.extraJavaOptions"] += " -XX:TieredStopAtLevel=1"
+    config = options(settings, name, artifacts.spark_jars(settings))
+    of_java = [JVM, SHORT if short or settings.spark_short else "", jvm or class_archive.options()]
+    config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
     with _stderr_to(settings.logs / "spark.log"):
         return builder.getOrCreate()
-
-
-def _jars(settings: Settings, connectors: bool) -> list[Path]:
-    if not connectors:
-        return []
-    from workshop_lib.stack import artifacts
-
-    return artifacts.spark_jars(settings)
 
 
 @contextmanager

@@ -1,0 +1,58 @@
+"""Spark's class archive: it is used where it fits, and does no harm where it does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workshop_lib.stream import class_archive
+
+#: Starts Spark, counts to ten; says the JVM's options that mean the archive.
+SCRIPT = """
+import sys
+from pathlib import Path
+from workshop_lib.settings import Settings
+from workshop_lib.stream import class_archive
+from workshop_lib.stream.session import spark_session
+
+folder, log, home = map(Path, sys.argv[1:])
+class_archive.FOLDER = folder
+jvm = class_archive.options() + f" -Xlog:class+load=info:file={log}"
+spark = spark_session(Settings(home=home, spark_master="local[1]"), jvm=jvm)
+print(spark.range(10).count())
+"""
+#: What the JVM's log of loaded classes says of one that came from the archive of ours.
+FROM_IT = "shared objects file (top)"
+
+
+def loaded(folder: Path, tmp_path: Path) -> tuple[int, int]:
+    """(classes that came from the archive in ``folder``, all classes) of a small Spark job."""
+    log = tmp_path / "classes.log"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder), str(log), str(tmp_path)],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == "10", done.stderr
+    lines = log.read_text().splitlines()
+    return sum(FROM_IT in line for line in lines), len(lines)
+
+
+def test_the_archive_of_this_environment_has_nearly_all_classes(tmp_path: Path) -> None:
+    if not class_archive.path().exists():
+        pytest.skip("`workshop download` has not made it")
+    shared, every = loaded(class_archive.FOLDER, tmp_path)
+    # The rest is Java's own, of signed jars, or generated while Spark runs.
+    assert every > 9_000 and shared > 0.6 * every
+
+
+def test_one_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "spark-broken.jsa").write_bytes(b"no archive at all" * 1000)
+    shared, every = loaded(tmp_path, tmp_path)
+    assert shared == 0 and every > 9_000
