@@ -9,10 +9,6 @@ is the command that a learner types, as a process of its own, with its output ke
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,7 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from workshop_lib import stack, web
+from workshop_lib import stack, step, web
 from workshop_lib.connections import create_topics, elasticsearch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.explore.answers import refresh
@@ -43,6 +39,8 @@ REPLAY_SECONDS = 40
 QUERIES = ("plays", "aggregates", "interests", "targets")
 #: The replay and all that follows it must have come to rest by then.
 PATIENCE_SECONDS = 600
+#: A step that was asked to stop saves its position first; one that has not ended by then is ended.
+STOP_SECONDS = 60
 
 #: Called with (step, done, total) as things move.
 Report = Callable[[str, int, int], None]
@@ -61,7 +59,7 @@ class Meter:
         yield
         self.seconds[name] = round(time.monotonic() - start, 1)
 
-    def look(self, settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:
+    def look(self, settings: Settings, running: dict[str, step.Step]) -> None:
         alive = (step for step in running.values() if step.returncode is None)
         steps = sum(process.memory(psutil.Process(step.pid)) for step in alive)
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
@@ -111,12 +109,12 @@ def make_world(settings: Settings, say: Callable[[str], None]) -> None:
 
 def train(settings: Settings) -> None:
     """Train a model, as a step that ends by itself."""
-    step = _start(settings, "train", ["train"])
+    training = _start(settings, "train", ["train"])
     try:
-        step.wait(PATIENCE_SECONDS)
+        training.wait(PATIENCE_SECONDS)
     finally:
-        _stop({"train": step})
-    _all_well(settings, {"train": step})
+        step.stop([training], STOP_SECONDS)
+    _all_well(settings, {"train": training})
 
 
 def steps(settings: Settings, gateway_port: int) -> dict[str, list[str]]:
@@ -140,7 +138,7 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
     gateway_port = process.free_port(urlsplit(settings.sms_url).port or 0)
     settings = settings.model_copy(update={"sms_url": f"http://127.0.0.1:{gateway_port}"})
     commands = steps(settings, gateway_port)
-    running: dict[str, subprocess.Popen[bytes]] = {}
+    running: dict[str, step.Step] = {}
     try:
         for name, arguments in commands.items():
             running[name] = _start(settings, name, arguments)
@@ -156,7 +154,7 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
             time.sleep(0.3)
         arrived = phone(settings)
     finally:
-        _stop(running)
+        step.stop(running.values(), STOP_SECONDS)
     _all_well(settings, running)
     return arrived
 
@@ -179,19 +177,9 @@ def phone(settings: Settings) -> dict[str, Any]:
     return summary
 
 
-def _start(settings: Settings, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with (settings.logs / f"demo-{name}.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "workshop_lib.cli", *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ
-            | {"WORKSHOP_HOME": str(settings.home), "WORKSHOP_SMS_URL": settings.sms_url},
-            # Ctrl-C comes to the demo, which then stops its steps in order.
-            start_new_session=True,
-        )
+def _start(settings: Settings, name: str, arguments: list[str]) -> step.Step:
+    environment = {"WORKSHOP_SMS_URL": settings.sms_url}
+    return step.start(settings, f"demo-{name}", step.WORKSHOP, *arguments, environment=environment)
 
 
 def _at_rest(settings: Settings, report: Report) -> bool:
@@ -226,27 +214,9 @@ def _at_rest(settings: Settings, report: Report) -> bool:
     return sent >= targets
 
 
-def _all_well(settings: Settings, running: dict[str, subprocess.Popen[bytes]]) -> None:
-    for name, step in running.items():
-        if step.poll() not in (None, 0):
-            log = settings.logs / f"demo-{name}.log"
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise WorkshopError(
-                f"Step `{name}` ended with {step.returncode}: {' '.join(last)}", f"See {log}."
-            )
-
-
-def _stop(running: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Ask all to stop, wait, and end what does not; their positions are saved either way."""
-    for step in running.values():
-        if step.poll() is None:
-            step.send_signal(signal.SIGTERM)
-    for step in running.values():
-        try:
-            step.wait(60)
-        except subprocess.TimeoutExpired:
-            step.kill()
-            step.wait()
+def _all_well(settings: Settings, running: dict[str, step.Step]) -> None:
+    for name, each in running.items():
+        step.check(settings, f"demo-{name}", each, f"Step `{name}`")
 
 
 def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[str, Any]:

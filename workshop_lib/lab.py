@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
-import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 
-from workshop_lib import stack
+from workshop_lib import stack, step
 from workshop_lib.demo import make_world
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import PROJECT, Settings
@@ -26,7 +24,7 @@ from workshop_lib.wait import wait_until
 
 FIRST = "notebooks/00_welcome.ipynb"
 #: The last 26 hours in nine seconds: over before a notebook wants to replay on its own.
-REPLAY = ("workshop_lib.cli", "replay", "--speed", "10000", "--last", "26")
+REPLAY = (step.WORKSHOP, "replay", "--speed", "10000", "--last", "26")
 JUPYTER = (
     *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
     f"--ServerApp.root_dir={PROJECT}",
@@ -51,14 +49,14 @@ def run(
     JupyterLab's own File → Shut Down ends it, too. Raises ``WorkshopError`` with the end of
     its log when it does not come up.
     """
-    children: list[subprocess.Popen[bytes]] = []
+    children: list[step.Step] = []
     try:
         stack.up(settings, say)
         settings = Settings(home=settings.home)  # now with the ports that were free
         if replay and not settings.live_log.exists():
             make_world(settings, say)
             say("Replaying the last 26 hours into the log, in the background")
-            children.append(_start(settings, "lab-replay", REPLAY))
+            children.append(step.start(settings, "lab-replay", *REPLAY))
         port = process.free_port(port)
         say(f"Starting JupyterLab on port {port}")
         token = secrets.token_hex(24)
@@ -67,7 +65,7 @@ def run(
             words.append("--allow-root")
         # The token goes by the environment: every user here can read our command line.
         environment = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": str(CONFIGURATION)}
-        jupyter = _start(settings, "jupyterlab", words, environment)
+        jupyter = step.start(settings, "jupyterlab", *words, environment=environment)
         children.append(jupyter)
         if _up(settings, port, jupyter, stop):
             ready(f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}")
@@ -76,38 +74,16 @@ def run(
     finally:
         # The last one first: a kernel that still writes would see its servers go.
         for child in reversed(children):
-            _end(child)
+            step.stop([child], PATIENCE)
         stack.down(settings)
 
 
-def _start(
-    settings: Settings,
-    name: str,
-    words: Sequence[str],
-    environment: Mapping[str, str] | None = None,
-) -> subprocess.Popen[bytes]:
-    """``python -m words…``, with its output in ``logs/name.log``."""
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with (settings.logs / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "WORKSHOP_HOME": str(settings.home), **(environment or {})},
-            # Ctrl-C comes to the lab, which then ends its children in order.
-            start_new_session=True,
-        )
-
-
-def _up(
-    settings: Settings, port: int, jupyter: subprocess.Popen[bytes], stop: threading.Event
-) -> bool:
+def _up(settings: Settings, port: int, jupyter: step.Step, stop: threading.Event) -> bool:
     """Whether JupyterLab answers; False when ``stop`` came first."""
 
     def answers() -> bool:
         if jupyter.poll() is not None:
-            log = settings.logs / "jupyterlab.log"
+            log = step.log_of(settings, "jupyterlab")
             raise WorkshopError(f"JupyterLab ended: {process.tail(log)}", f"See {log}.")
         with (
             suppress(URLError, ConnectionError),
@@ -118,15 +94,3 @@ def _up(
 
     wait_until(lambda: stop.is_set() or answers(), PATIENCE, "JupyterLab to answer")
     return not stop.is_set()
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ask it to stop, kernels and all, and end what does not."""
-    if child.poll() is not None:
-        return
-    child.terminate()
-    try:
-        child.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()

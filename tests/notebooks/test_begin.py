@@ -13,10 +13,10 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.lock import only_one
 from workshop_lib.settings import Settings
+from workshop_lib.step import environment
 from workshop_lib.stream.progress import progress
 from workshop_lib.teach import begin, there
 from workshop_lib.teach.begin import start_over
-from workshop_lib.teach.make import environment
 from workshop_lib.verify.score import stage1, stages, truth
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from workshop_lib.settings import PROJECT, Settings
+from workshop_lib.step import environment
 from workshop_lib.teach import check
 from workshop_lib.teach.generate import SOLUTIONS
-from workshop_lib.teach.make import environment
 
 NAMES = ("stage1", "stage2", "stage3", "stage4", "lab")
 

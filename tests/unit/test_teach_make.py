@@ -1,4 +1,4 @@
-"""A step in a process of its own: it ends with us, and its last words are told."""
+"""The one Spark that makes what a late-comer lacks: it ends with us, and tells why it failed."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import pytest
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
-from workshop_lib.teach.make import _workshop
+from workshop_lib.teach.make import Spark
+from workshop_lib.wait import wait_until
 
 
-def steps() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+def of(settings: Settings) -> list[int]:
+    """Processes, Java's too, that work in this home."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        words = " ".join(process.info["cmdline"] or ())
+        home = (process.info["environ"] or {}).get("WORKSHOP_HOME")
+        if home == str(settings.home) or str(settings.home) in words:
+            found.append(process.pid)
+    return found
 
 
 def test_interrupted_it_leaves_nothing_running(settings: Settings) -> None:
-    log = settings.logs / "begin-sms-gateway.log"
-    before = steps()  # the servers and the Spark of other tests
-
-    def tick() -> None:
-        if "The phone is at" in log.read_text():  # it runs, and would for ever
-            assert len(steps()) == len(before) + 1
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        _workshop(settings, tick, "sms-gateway", "--port", "0")
-    assert steps() == before
+    with pytest.raises(KeyboardInterrupt), Spark(settings) as spark:
+        spark.start()
+        wait_until(lambda: len(of(settings)) > 1, 60, "Java beside Python")
+        raise KeyboardInterrupt
+    wait_until(lambda: of(settings) == [], 60, "all of it to be gone")
 
 
-def test_when_it_fails_its_last_words_are_told(settings: Settings) -> None:
-    with pytest.raises(WorkshopError) as told:
-        _workshop(settings, lambda: None, "replay", "--speed", "1000")
-    assert str(settings.world / "tracks.csv") in told.value.message
-    assert "begin-replay.log" in told.value.todo
+def test_when_it_fails_it_says_why(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
+    with (
+        pytest.raises(WorkshopError, match=r"Spark failed: .*Kafka does not answer") as told,
+        Spark(nowhere) as spark,
+    ):
+        spark.make(nowhere, ["plays"], lambda: None)
+    assert "begin-spark.log" in told.value.todo
+    wait_until(lambda: of(settings) == [], 60, "all of it to be gone")

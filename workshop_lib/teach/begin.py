@@ -27,14 +27,20 @@ PATIENCE: Final = 900
 Say = Callable[[str], None]
 
 
+Maker = Callable[[Settings, list[str], make.Tick], None]
+
+
 class Thing(NamedTuple):
-    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it."""
+    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it.
+
+    ``make``: None for what one Spark makes, all of it together.
+    """
 
     name: str
     stage: int
     lock: str
     is_there: Callable[[Settings], bool]
-    make: Callable[[Settings, list[str], make.Tick], None]
+    make: Maker | None
 
 
 #: In the order of making. Neighbours that are made in the same way are made together.
@@ -43,12 +49,11 @@ THINGS: Final = (
     Thing("the replayed log", 2, "replay", there.log, make.log),
     Thing("index plays-raw", 2, "ship-elasticsearch", there.raw, make.raw),
     Thing("topic plays", 2, "ship-kafka", there.topic, make.topic),
-    # Before the streams: the query that makes the offers reads it.
-    Thing("a model", 4, "train", there.model, make.model),
-    Thing("plays", 3, "stream", there.plays, make.streams),
-    Thing("aggregates", 3, "stream", there.aggregates, make.streams),
-    Thing("interests", 3, "stream", there.interests, make.streams),
-    Thing("targets", 4, "stream", there.targets, make.streams),
+    Thing(make.MODEL, 4, "train", there.model, None),
+    Thing("plays", 3, "stream", there.plays, None),
+    Thing("aggregates", 3, "stream", there.aggregates, None),
+    Thing("interests", 3, "stream", there.interests, None),
+    Thing("targets", 4, "stream", there.targets, None),
     Thing("sent messages", 4, "", there.messages, make.messages),
 )
 
@@ -72,10 +77,13 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
         if there.of_another_world(settings):
             _clear(settings, say)
         wanted = [thing for thing in THINGS if thing.stage <= stage]
-        for way, together in groupby(wanted, key=lambda thing: thing.make):
-            missing = [thing for thing in together if not thing.is_there(settings)]
-            if missing:
-                _make(settings, way, missing, say)
+        with make.Spark(settings) as spark:
+            if any(not thing.make and not thing.is_there(settings) for thing in wanted):
+                spark.start()
+            for way, together in groupby(wanted, key=lambda thing: thing.make):
+                missing = [thing for thing in together if not thing.is_there(settings)]
+                if missing:
+                    _make(settings, way or spark.make, missing, say)
         there.visible(settings)
     say(f"Ready for stage {stage}: {', '.join(thing.name for thing in wanted)}.\n")
     return settings
@@ -117,7 +125,7 @@ def _clear(settings: Settings, say: Say) -> None:
 
 def _make(
     settings: Settings,
-    way: Callable[[Settings, list[str], make.Tick], None],
+    way: Maker,
     missing: list[Thing],
     say: Say,
 ) -> None:
@@ -125,8 +133,6 @@ def _make(
     from workshop_lib.lock import running
     from workshop_lib.wait import wait_until
 
-    names = [thing.name for thing in missing]
-    lock = missing[0].lock
     start = last = time.monotonic()
 
     def tick() -> None:
@@ -135,16 +141,22 @@ def _make(
             last = time.monotonic()
             say(".")
 
-    def made_elsewhere() -> bool:
-        tick()
-        return all(thing.is_there(settings) for thing in missing)
+    locks = {thing.lock for thing in missing if thing.lock}
+    for lock in running(settings, *sorted(locks)):
+        theirs = [thing for thing in missing if thing.lock == lock]
+        names = ", ".join(thing.name for thing in theirs)
+        say(f"Waiting for {names}: `workshop {lock.split('-')[0]}` is running …")
 
-    if lock and running(settings, lock):
-        say(f"Waiting for {', '.join(names)}: `workshop {lock.split('-')[0]}` is running …")
-        wait_until(made_elsewhere, PATIENCE, f"{', '.join(names)}, made by another process", 1)
-    else:
-        say(f"Making {', '.join(names)} …")
-        way(settings, names, tick)
+        def made(theirs: list[Thing] = theirs) -> bool:
+            tick()
+            return all(thing.is_there(settings) for thing in theirs)
+
+        wait_until(made, PATIENCE, f"{names}, made by another process", 1)
+        missing = [thing for thing in missing if thing not in theirs]
+    if missing:
+        names = ", ".join(thing.name for thing in missing)
+        say(f"Making {names} …")
+        way(settings, [thing.name for thing in missing], tick)
     say(f" {time.monotonic() - start:.0f} s\n")
 
 

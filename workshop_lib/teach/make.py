@@ -7,21 +7,21 @@ keeps a session of its own, or none.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from pydantic import SecretStr
-
+from workshop_lib import step
+from workshop_lib.connections import create_topics
 from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest.replay import read_state, replay
+from workshop_lib.ingest.ship import ship
 from workshop_lib.settings import Settings
+from workshop_lib.teach import there
 
 #: Called now and then while something is being made.
 Tick = Callable[[], None]
@@ -33,6 +33,10 @@ PATIENCE: Final = 900
 POLL: Final = 0.2
 #: The simulated phone takes them as fast as they come.
 MESSAGES_PER_SECOND: Final = 1000
+STOP_SECONDS: Final = 30
+SPARK_LOG: Final = "begin-spark"
+#: What ``begin`` calls it; its last word is what ``one_spark`` does.
+MODEL: Final = "a model"
 
 
 def world(settings: Settings, names: list[str], tick: Tick) -> None:
@@ -40,13 +44,11 @@ def world(settings: Settings, names: list[str], tick: Tick) -> None:
     from workshop_lib.world.generate import WORLD, generate
 
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    generate(settings.world, until=now, report=lambda step: tick(), **WORLD)
+    generate(settings.world, until=now, report=lambda name: tick(), **WORLD)
 
 
 def log(settings: Settings, names: list[str], tick: Tick) -> None:
     """The last hours, or the rest of a replay that was stopped."""
-    from workshop_lib.ingest.replay import read_state, replay
-
     begun = read_state(settings) is not None and settings.live_log.exists()
     hours = None if begun else settings.live_hours
     replay(
@@ -63,16 +65,11 @@ def raw(settings: Settings, names: list[str], tick: Tick) -> None:
 
 
 def topic(settings: Settings, names: list[str], tick: Tick) -> None:
-    from workshop_lib.connections import create_topics
-
     create_topics(settings)
     _ship(settings, "kafka", tick)
 
 
 def _ship(settings: Settings, to: str, tick: Tick) -> None:
-    from workshop_lib.ingest.ship import ship
-    from workshop_lib.teach import there
-
     for name in ("kafka", "elastic_transport"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if there.shipped(settings, to):
@@ -81,36 +78,65 @@ def _ship(settings: Settings, to: str, tick: Tick) -> None:
     ship(settings, to, once=True, on_progress=lambda report, behind: tick())
 
 
-def model(settings: Settings, names: list[str], tick: Tick) -> None:
+class Spark:
+    """``one_spark`` in a process of its own, which makes a model and what the queries write.
+
+    ``start`` it before there is work for it: Java takes its seconds while others work. At the
+    end it is stopped, after the batches that it is writing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.step: step.Step | None = None
+
+    def __enter__(self) -> Spark:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.step and self.step.stdin:
+            with suppress(BrokenPipeError):
+                self.step.stdin.close()
+            step.stop([self.step], STOP_SECONDS)
+
+    def start(self) -> step.Step:
+        """The process, started if it was not yet."""
+        self.step = self.step or step.start(
+            self.settings,
+            SPARK_LOG,
+            "workshop_lib.teach.one_spark",
+            environment=step.environment(self.settings),
+            stdin=subprocess.PIPE,
+        )
+        return self.step
+
+    def make(self, settings: Settings, names: list[str], tick: Tick) -> None:
+        """All of ``names``. Raises ``WorkshopError`` when the gate refuses the model, too."""
+        spark = self.start()
+        deadline = time.monotonic() + PATIENCE
+        assert spark.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended already; why is told below
+            spark.stdin.write(" ".join(name.split()[-1] for name in names).encode() + b"\n")
+            spark.stdin.flush()
+        while spark.poll() is None:
+            tick()
+            if time.monotonic() > deadline:
+                log = step.log_of(settings, SPARK_LOG)
+                raise WorkshopError("Spark does not come to an end.", f"See {log}.")
+            time.sleep(POLL)
+        step.check(settings, SPARK_LOG, spark, "Spark")
+        if MODEL in names:
+            _accepted(settings)
+
+
+def _accepted(settings: Settings) -> None:
     from workshop_lib.marketing.registry import current, list_models
 
-    _workshop(settings, tick, "train")
     if current(settings) is None:
         reasons = "; ".join(list_models(settings)[-1].reasons)
         raise WorkshopError(
             f"The gate refused the model: {reasons}.",
             "`workshop train` trains again; a world made anew has habits that can be learned.",
         )
-
-
-def streams(settings: Settings, names: list[str], tick: Tick) -> None:
-    """One Spark for all queries that are missing, until all that the topic holds is done."""
-    from workshop_lib.stream.progress import caught_up
-
-    for name in names:
-        if caught_up(settings, [name]):
-            # It has read everything, and yet it is not there: it has to read it again.
-            _forget(settings, name)
-    _workshop(settings, tick, "stream", *names, "--available-now")
-
-
-def _forget(settings: Settings, query: str) -> None:
-    """Forget how far ``query`` has come; all that it writes bears being written again."""
-    from workshop_lib.stream.progress import checkpoint
-
-    shutil.rmtree(checkpoint(settings, query), ignore_errors=True)
-    for file in (settings.home / "stream").glob(f"{query}*.json"):
-        file.unlink()
 
 
 def messages(settings: Settings, names: list[str], tick: Tick) -> None:
@@ -126,51 +152,3 @@ def messages(settings: Settings, names: list[str], tick: Tick) -> None:
             once=True,
             report=lambda counts: tick(),
         )
-
-
-def _workshop(settings: Settings, tick: Tick, *words: str) -> None:
-    """Run ``workshop WORDS`` with these settings to its end; its last words when it fails."""
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    path = settings.logs / f"begin-{words[0]}.log"
-    with path.open("wb") as log:
-        step = subprocess.Popen(
-            [sys.executable, "-m", "workshop_lib.cli", *words],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | environment(settings),
-            # Ctrl-C comes to us; the step is then asked to stop, and lets its batch end.
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while step.poll() is None:
-            tick()
-            if time.monotonic() > deadline:
-                raise WorkshopError(
-                    f"`workshop {words[0]}` does not come to an end.", f"See {path}."
-                )
-            time.sleep(POLL)
-    finally:
-        if step.poll() is None:
-            step.terminate()
-            try:
-                step.wait(30)
-            except subprocess.TimeoutExpired:
-                step.kill()
-                step.wait()
-    if step.returncode:
-        last = path.read_text(errors="replace").strip().splitlines()[-3:]
-        raise WorkshopError(f"`workshop {words[0]}` failed: {' '.join(last)}", f"See {path}.")
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The variables that give another process these settings."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
-        return json.dumps(value) if isinstance(value, list) else str(value)
-
-    given = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return {f"WORKSHOP_{n.upper()}": text(v) for n, v in given.items() if v is not None}

@@ -6,16 +6,14 @@ offer goes by; an SMS server to be killed. Serves Stage 3, notebook 07.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import pandas as pd
 
+from workshop_lib import step
 from workshop_lib.connections import elasticsearch, redis_client
 from workshop_lib.contracts import OFFER_CAMPAIGN
 from workshop_lib.errors import WorkshopError
@@ -25,7 +23,6 @@ from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint
-from workshop_lib.teach.make import environment
 from workshop_lib.verify.held import documents
 from workshop_lib.world.read import load_customers
 
@@ -92,17 +89,11 @@ def listeners(settings: Settings) -> pd.DataFrame:
 
 
 @contextmanager
-def sms_server(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def sms_server(settings: Settings) -> Iterator[step.Step]:
     """`workshop sms-server` as a process of its own; at the end it is killed, if nobody did."""
-    settings.logs.mkdir(parents=True, exist_ok=True)
-    with (settings.logs / "sms-server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workshop_lib.cli", "sms-server"],
-            env=os.environ | environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    process = step.start(
+        settings, "sms-server", step.WORKSHOP, "sms-server", environment=step.environment(settings)
+    )
     try:
         yield process
     finally:
