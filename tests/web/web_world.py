@@ -46,11 +46,15 @@ def when(ms: int) -> str:
 
 
 def fill(settings: Settings) -> None:
-    """A day of plays into ``plays``, and interests, offers, messages, models, counters."""
+    """Three days of plays into ``plays``, and interests, offers, messages, models, counters.
+
+    An evening moved to now: whatever the time of the test, the last hour is full of plays.
+    """
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    generate(settings.world, seed=5, customers=300, tracks=120, plays=9000, days=3, until=now)
+    evening = now.replace(hour=21, minute=0)
+    generate(settings.world, seed=5, customers=300, tracks=120, plays=9000, days=3, until=evening)
     lines = len(pd.read_parquet(settings.world / "ledger.parquet"))
-    want = expected(settings.world, 0, lines, 0)
+    want = expected(settings.world, 0, lines, int((now - evening).total_seconds()) * 1000)
     write(settings, "plays", {str(row["event_id"]): row for row in documents(want.plays)})
     hits = want.plays[want.plays["event_id"].isin(want.hits["event_id"])]
     listener = ("gender", "age_band", "level", "state")
