@@ -183,7 +183,7 @@ def measure(settings: Settings, rate: int, seconds: int, clients: int) -> dict[s
         "script_ms_by_task": {name: summary(each) for name, each in sorted(tasks.items())},
         "tasks_over_50_ms": long,
         "page_heap_mb": {"first": round(heaps[0], 1), "last": round(heaps[-1], 1)},
-        "server_mb": {"first": resident[0] >> 20, "last": resident[-1] >> 20},
+        "server_mb_every_15_s": [each >> 20 for each in resident],
         "clients": clients,
         "snapshots_per_client": summary([float(n) for n in listeners.snapshots]),
     }

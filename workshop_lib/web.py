@@ -19,6 +19,8 @@ from workshop_lib.stack.embedded import PAGE as NAME
 from workshop_lib.wait import wait_until
 
 PATIENCE = 30
+#: It holds some 20 MB; without a limit Node lets garbage pile up to a share of the machine.
+HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
 #: What the server reads of the settings; the rest it takes from the environment as it is.
 PASSED = ("elasticsearch_url", "redis_url", "redis_prefix", "namespace", "web_host")
 
@@ -29,7 +31,7 @@ def command(settings: Settings, port: int) -> process.Command:
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
     variables["WORKSHOP_ELASTICSEARCH_API_KEY"] = settings.elasticsearch_api_key.get_secret_value()
     return process.Command(
-        [str(node.NODE), str(node.WEB / "server" / "main.js")],
+        [str(node.NODE), *HEAP, str(node.WEB / "server" / "main.js")],
         variables | {"WORKSHOP_WEB_PORT": str(port)},
     )
 

@@ -168,9 +168,10 @@ const drawn = new Map(); // name → { chart, content }
 const newest = new Map(); // name → figures, for the tooltip
 const waiting = new Map(); // name → figures, newest only
 const inSight = new Set(); // names
-const PAUSE_MS = 1900; // between two charts that only follow the plays
+const PAUSE_MS = 2600; // between two charts that only follow the plays
 let atOnce = true; // a new view, or one that came in sight: nobody waits for those
 let timer = null;
+let drewAt = 0;
 
 const sight = globalThis.IntersectionObserver && new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) {
@@ -188,7 +189,9 @@ export function showCharts(data, newView) {
 
 function start(now) {
   atOnce ||= now;
-  if (timer && !now) return;
+  // A chart whose turn it is shares the frame of this update; the timer is for the last ones.
+  const due = now || performance.now() - drewAt > PAUSE_MS;
+  if (timer && !due) return;
   clearTimeout(timer);
   next();
 }
@@ -197,16 +200,18 @@ function start(now) {
 // and clicks, and an update costs no more than one chart.
 function next() {
   timer = null;
-  const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
-  if (name === undefined) {
-    if (drawn.size) document.body.dataset.drawn = 'all'; // a picture may be taken now
-    atOnce = false;
+  for (;;) {
+    const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
+    if (name === undefined) break;
+    const figures = waiting.get(name);
+    waiting.delete(name);
+    if (!draw(name, figures)) continue;
+    drewAt = performance.now();
+    timer = setTimeout(next, atOnce ? 0 : PAUSE_MS + 1500);
     return;
   }
-  const figures = waiting.get(name);
-  waiting.delete(name);
-  const drew = draw(name, figures);
-  timer = setTimeout(next, drew && !atOnce ? PAUSE_MS : 0);
+  if (drawn.size) document.body.dataset.drawn = 'all'; // a picture may be taken now
+  atOnce = false;
 }
 
 // Whether there was anything to draw.

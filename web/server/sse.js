@@ -47,7 +47,9 @@ export class EventStream {
   }
 }
 
-// Data is JSON, so it has no line break.
-export function format({ id, event, data }) {
-  return `${id ? `id: ${id}\n` : ''}event: ${event}\ndata: ${data}\n\n`;
+// Data is JSON, so it has no line break. Written down once for all clients of a view.
+export function format(message) {
+  const { id, event, data } = message;
+  message.text ??= `${id ? `id: ${id}\n` : ''}event: ${event}\ndata: ${data}\n\n`;
+  return message.text;
 }
