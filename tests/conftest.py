@@ -56,6 +56,15 @@ def stack(running_stack: Settings, settings: Settings) -> Settings:
     )
 
 
+@pytest.fixture
+def nothing_left(stack: Settings) -> Iterator[None]:
+    """After the test its topics, indices and keys are gone: its name space is never used again."""
+    from workshop_lib.teach.reset import reset
+
+    yield
+    reset(stack)
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The one Spark session of this test run, as ``workshop stream`` makes it."""

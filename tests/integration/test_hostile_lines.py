@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from ship_world import BEGIN, held, letters, messages, play, value_of, write
@@ -14,16 +13,8 @@ from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.ship import ship
 from workshop_lib.play_line import MalformedPlay, parse, to_document, to_line
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
 
-pytestmark = pytest.mark.stack
-
-
-@pytest.fixture
-def stack(stack: Settings) -> Iterator[Settings]:
-    """Of which no topic and no index is left behind: this name space is never used again."""
-    yield stack
-    reset(stack)
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("nothing_left")]
 
 
 def hostile_lines(seed: int, count: int) -> list[bytes]:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,19 +23,11 @@ from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
 from workshop_lib.play_line import to_document, to_line, when
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
 from workshop_lib.wait import wait_until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("nothing_left")]
 
 TARGETS = pytest.mark.parametrize("to", ["kafka", "elasticsearch"])
-
-
-@pytest.fixture
-def stack(stack: Settings) -> Iterator[Settings]:
-    """Of which no topic and no index is left behind: this name space is never used again."""
-    yield stack
-    reset(stack)
 
 
 @TARGETS

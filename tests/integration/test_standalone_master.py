@@ -26,17 +26,13 @@ from stream_world import (
 
 from workshop_lib import connections
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
 from workshop_lib.wait import wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(stack: Settings) -> Iterator[None]:
-    """Topics, indices and keys of a test are removed after it."""
-    yield
-    reset(stack)
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("nothing_left"),
+]
 
 
 HOST = "127.0.0.1"

@@ -26,17 +26,13 @@ from workshop_lib import connections
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
 from workshop_lib.stream.queries import QUERIES
-from workshop_lib.teach.reset import reset
 from workshop_lib.wait import wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(stack: Settings) -> Iterator[None]:
-    """Topics, indices and keys of a test are removed after it."""
-    yield
-    reset(stack)
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(400),
+    pytest.mark.usefixtures("nothing_left"),
+]
 
 
 @contextmanager
@@ -98,8 +94,9 @@ def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Set
     send(stack, [*parts[2], *parts[1][::5], *parts[0][::11]])
     with streaming(stack) as process:
         wait_until(lambda: well(stack, process) and caught_up(stack), 120, "all parts")
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Java and the workers, too
         assert process.wait(60) == 0
+    assert "Traceback" not in (stack.home / "stream.log").read_text()
     for query in QUERIES:
         assert batches(stack, query, "offsets") == batches(stack, query, "commits"), query
         known = progress(stack, query)

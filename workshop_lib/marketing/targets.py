@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import pyarrow as pa
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -23,7 +21,6 @@ from pyspark.sql import functions as F
 from workshop_lib import connections
 from workshop_lib.contracts import LEVEL, LISTENER, OFFER_CAMPAIGN
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.ingest.state_file import load, save
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import DECIDE, decide, target_id
@@ -33,10 +30,8 @@ from workshop_lib.settings import Settings
 from workshop_lib.stream.enrich import with_listener, with_place
 from workshop_lib.stream.queries import Query
 from workshop_lib.stream.reference import Reference
-from workshop_lib.stream.sinks import Tally
-from workshop_lib.stream.sinks.dead_letters import send
-from workshop_lib.stream.sinks.elasticsearch import STAGE
-from workshop_lib.stream.sinks.elasticsearch import UNREACHABLE as AWAY
+from workshop_lib.stream.sinks import Rows, Tally, write
+from workshop_lib.stream.sinks.elasticsearch import indexer
 from workshop_lib.stream.sinks.patience import patiently
 from workshop_lib.stream.sinks.redis import UNREACHABLE
 from workshop_lib.stream.source import parse, plays
@@ -105,16 +100,16 @@ def offers(chosen: DataFrame, settings: Settings, script: str = DECIDE) -> DataF
     Decided in Redis first, then into index ``targets``: what is decided stays decided, so
     after a crash in between the same batch finds its targets and writes their documents.
     """
+    index = indexer(settings, "targets")
 
-    def partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            decided = _decide(batch.to_pylist(), settings, script)
-            yield pa.RecordBatch.from_pylist([_index(decided, settings)._asdict()])
+    def writer(rows: Rows) -> Tally:
+        decided = _decide(rows, settings, script)
+        return index([{"id": t["target_id"], "document": json.dumps(t)} for t in decided])
 
-    return chosen.mapInArrow(partition, _TALLY)
+    return write(chosen, writer)
 
 
-def _decide(rows: list[dict[str, Any]], settings: Settings, script: str) -> list[dict[str, Any]]:
+def _decide(rows: Rows, settings: Settings, script: str) -> list[dict[str, Any]]:
     """The targets that these rows are, or were when they came before."""
     client = connections.redis_client(settings)
     try:
@@ -130,36 +125,6 @@ def _decide(rows: list[dict[str, Any]], settings: Settings, script: str) -> list
     finally:
         client.close()
     return [decision.target for decision in decisions if decision.target]
-
-
-def _index(targets: list[dict[str, Any]], settings: Settings) -> Tally:
-    """Into index ``targets``; what it refuses becomes a dead letter."""
-    client, index = connections.elasticsearch(settings), settings.index("targets")
-    pairs = [(target["target_id"], target) for target in targets]
-    try:
-        refused = patiently(
-            lambda: list(connections.bulk_index(client, index, pairs, settings.bulk_size)),
-            AWAY,
-            settings.patience_seconds,
-            "Elasticsearch",
-        )
-    finally:
-        client.close()
-    letters = [
-        Letter(
-            topic=index,
-            partition=0,
-            offset=-1,
-            key=each.id.encode(),
-            value=json.dumps(each.document).encode(),
-            stage=STAGE,
-            error="Refused",
-            reason=each.reason,
-        )
-        for each in refused
-    ]
-    send(settings, letters)
-    return Tally(len(targets) - len(refused), len(refused))
 
 
 def _target(row: dict[str, Any]) -> dict[str, Any]:

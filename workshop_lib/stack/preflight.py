@@ -12,10 +12,12 @@ from importlib import metadata
 import psutil
 from packaging.requirements import Requirement
 
+from workshop_lib import node
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts, embedded, java, process
 from workshop_lib.stack.status import Finding
+from workshop_lib.stream import class_archive
 
 GIB = 2**30
 #: What all servers and Spark together may hold (measured by tests/integration/test_stack.py).
@@ -107,6 +109,18 @@ def _files(settings: Settings) -> Finding:
     )
 
 
+def _page(settings: Settings) -> Finding:
+    found = "fetched" if node.ready() else "not fetched, or other versions"
+    remedy = "`workshop download` fetches them; `workshop web` would, too"
+    return Finding("the page's packages", found, node.ready(), remedy)
+
+
+def _spark(settings: Settings) -> Finding:
+    quick = "quick, its classes are kept"
+    found = quick if class_archive.options() else "slow; `workshop download` halves its time"
+    return Finding("Spark's start", found, True)
+
+
 def _ports(settings: Settings) -> Finding:
     running = {s.port for s in embedded.status(settings) if s.pid}
     wanted = (settings.kafka_port, settings.elasticsearch_port, settings.redis_port)
@@ -134,6 +148,8 @@ LOOK: tuple[Callable[[Settings], Finding], ...] = (
     _disk,
     _temporary,
     _files,
+    _page,
+    _spark,
     _ports,
     _servers,
 )

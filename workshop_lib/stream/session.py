@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,8 +75,21 @@ def spark_session(
     of_java = [JVM, SHORT if short or settings.spark_short else "", jvm or class_archive.options()]
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
-    with _stderr_to(settings.logs / "spark.log"):
+    with _stderr_to(settings.logs / "spark.log"), _own_ctrl_c():
         return builder.getOrCreate()
+
+
+@contextmanager
+def _own_ctrl_c() -> Iterator[None]:
+    """Who handles Ctrl-C goes on doing so; Spark would end the batch that is being written.
+
+    Where it only interrupts, as in a notebook, Spark's way is the better one: it ends the job.
+    """
+    ours = signal.getsignal(signal.SIGINT)
+    yield
+    main = threading.current_thread() is threading.main_thread()
+    if main and ours not in (signal.default_int_handler, signal.SIG_DFL, None):
+        signal.signal(signal.SIGINT, ours)
 
 
 @contextmanager

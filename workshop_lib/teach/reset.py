@@ -20,6 +20,8 @@ from workshop_lib.wait import wait_until
 LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
 #: What the exercises make: a topic and an index of this name.
 PRACTICE = "practice-plays"
+#: Topics of the lesson "Kafka by hand" begin so.
+BY_HAND = "by-hand-"
 TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC, PRACTICE)
 INDICES = (*contracts.INDICES, PRACTICE)
 
@@ -39,6 +41,17 @@ def local_state(settings: Settings) -> list[Path]:
     ]
 
 
+def apart(settings: Settings, name: str) -> Settings:
+    """Settings of a place beside the real one: every name and folder is its own."""
+    return settings.model_copy(
+        update={
+            "home": settings.home / "sandbox" / name,
+            "data": settings.world,
+            "namespace": f"{settings.namespace}{name}-",
+        }
+    )
+
+
 def reset(settings: Settings) -> dict[str, int]:
     """Clear everything that flowed; counts of what was removed, by kind.
 
@@ -51,11 +64,16 @@ def reset(settings: Settings) -> dict[str, int]:
             f"Still running: {', '.join('workshop ' + name for name in busy)}.",
             "Stop them first (Ctrl-C in their terminals), then reset.",
         )
+    # A lesson that was interrupted left its own place behind.
+    places = [path for path in (settings.home / "sandbox").glob("*") if path.is_dir()]
+    for place in places:
+        reset(apart(settings, place.name))
+        shutil.rmtree(place)
     removed = {
         "topics": _delete_topics(settings),
         "indices": _delete_indices(settings),
         "keys": _delete_keys(settings),
-        "files": 0,
+        "files": len(places),
     }
     for path in local_state(settings):
         if path.is_dir():
@@ -70,8 +88,9 @@ def reset(settings: Settings) -> dict[str, int]:
 def _delete_topics(settings: Settings) -> int:
     admin = kafka_admin(settings)
     try:
-        ours = [settings.topic(name) for name in TOPICS]
-        existing = [topic for topic in ours if topic in admin.list_topics()]
+        ours = {settings.topic(name) for name in TOPICS}
+        by_hand = settings.topic(BY_HAND)
+        existing = [t for t in admin.list_topics() if t in ours or t.startswith(by_hand)]
         if existing:
             admin.delete_topics(existing)
             # Deletion goes on after the answer; a topic made meanwhile would vanish with it.

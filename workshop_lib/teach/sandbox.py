@@ -6,9 +6,11 @@ In: Settings and a name. Out: Settings whose every name and folder is apart, so 
 
 from __future__ import annotations
 
+import shutil
+
 from workshop_lib.connections import create_topics
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
+from workshop_lib.teach.reset import apart, reset
 
 
 def sandbox(settings: Settings, name: str, partitions: int = 1) -> Settings:
@@ -16,14 +18,7 @@ def sandbox(settings: Settings, name: str, partitions: int = 1) -> Settings:
 
     With one partition, plays arrive in the order in which they are sent.
     """
-    mine = settings.model_copy(
-        update={
-            "home": settings.home / "sandbox" / name,
-            "data": settings.world,
-            "namespace": f"{settings.namespace}{name}-",
-            "plays_partitions": partitions,
-        }
-    )
+    mine = apart(settings, name).model_copy(update={"plays_partitions": partitions})
     reset(mine)
     create_topics(mine)
     return mine
@@ -31,7 +26,5 @@ def sandbox(settings: Settings, name: str, partitions: int = 1) -> Settings:
 
 def remove(mine: Settings) -> None:
     """Leave nothing of a sandbox behind, neither on the servers nor on disk."""
-    import shutil
-
     reset(mine)
     shutil.rmtree(mine.home, ignore_errors=True)
