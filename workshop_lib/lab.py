@@ -72,10 +72,12 @@ def run(
         while not stop.is_set() and jupyter.poll() is None:
             stop.wait(0.3)
     finally:
-        # The last one first: a kernel that still writes would see its servers go.
-        for child in reversed(children):
-            step.stop([child], PATIENCE)
-        stack.down(settings)
+        try:
+            # The last one first: a kernel that still writes would see its servers go.
+            for child in reversed(children):
+                step.stop([child], PATIENCE)
+        finally:
+            stack.down(settings)  # also when an impatient second Ctrl-C came
 
 
 def _up(settings: Settings, port: int, jupyter: step.Step, stop: threading.Event) -> bool:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,17 +51,29 @@ def start(
 
 
 def stop(steps: Iterable[Step], seconds: float) -> None:
-    """Ask all to stop, wait, and end what has not stopped after so many seconds."""
+    """Ask all to stop, wait, and end what has not stopped after so many seconds.
+
+    A Ctrl-C meanwhile ends all of them at once.
+    """
     steps = list(steps)
     for step in steps:
         if step.poll() is None:
             step.terminate()
-    for step in steps:
-        try:
-            step.wait(seconds)
-        except subprocess.TimeoutExpired:
-            step.kill()
-            step.wait()
+    try:
+        for step in steps:
+            with suppress(subprocess.TimeoutExpired):
+                step.wait(seconds)
+            _end(step)
+    except KeyboardInterrupt:
+        for step in steps:
+            _end(step)
+        raise
+
+
+def _end(step: Step) -> None:
+    if step.poll() is None:
+        step.kill()
+        step.wait()
 
 
 def check(settings: Settings, name: str, step: Step, title: str) -> None:

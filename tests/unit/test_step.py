@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,9 +26,9 @@ def test_asked_to_stop_it_ends_and_its_log_is_kept(settings: Settings) -> None:
     assert phone.returncode == 0 and not psutil.pid_exists(phone.pid)
 
 
-def test_one_that_does_not_listen_is_ended(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def deaf(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Starts a step that does not end when it is asked to."""
     (tmp_path / "deaf.py").write_text(
         "import signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -33,10 +36,30 @@ def test_one_that_does_not_listen_is_ended(
         "while True: time.sleep(1)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    deaf = step.start(settings, "deaf", "deaf")
+    started = step.start(settings, "deaf", "deaf")
     wait_until(lambda: "deaf" in step.log_of(settings, "deaf").read_text(), 60, "it to run")
+    yield started
+    started.kill()
+    started.wait()
+
+
+def test_one_that_does_not_listen_is_ended(deaf: step.Step) -> None:
     step.stop([deaf], 0.2)
-    assert deaf.returncode == -9
+    assert deaf.returncode == -signal.SIGKILL
+
+
+def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(deaf: step.Step) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            step.stop([deaf], 60)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert deaf.returncode == -signal.SIGKILL
 
 
 def test_when_it_fails_its_last_words_are_told(settings: Settings) -> None:
@@ -48,11 +71,13 @@ def test_when_it_fails_its_last_words_are_told(settings: Settings) -> None:
     assert str(step.log_of(settings, "replay")) in told.value.todo
 
 
-def test_it_lives_in_the_home_and_with_the_variables_it_is_given(settings: Settings) -> None:
-    told = step.start(settings, "told", "this", environment={"WORKSHOP_NAMESPACE": "x-"})
-    try:
-        variables = psutil.Process(told.pid).environ()
-    finally:
-        told.wait(60)
+def test_it_lives_in_the_home_and_with_the_variables_it_is_given(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "told.py").write_text("import json, os\nprint(json.dumps(dict(os.environ)))\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    told = step.start(settings, "told", "told", environment={"WORKSHOP_NAMESPACE": "x-"})
+    assert told.wait(60) == 0
+    variables = json.loads(step.log_of(settings, "told").read_text())
     assert variables["WORKSHOP_HOME"] == str(settings.home)
-    assert variables["WORKSHOP_NAMESPACE"] == "x-" and sys.executable
+    assert variables["WORKSHOP_NAMESPACE"] == "x-"
