@@ -60,8 +60,8 @@ class Meter:
         self.seconds[name] = round(time.monotonic() - start, 1)
 
     def look(self, settings: Settings, running: dict[str, step.Step]) -> None:
-        alive = (step for step in running.values() if step.returncode is None)
-        steps = sum(process.memory(psutil.Process(step.pid)) for step in alive)
+        alive = (each for each in running.values() if each.returncode is None)
+        steps = sum(process.memory(psutil.Process(each.pid)) for each in alive)
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
 
 

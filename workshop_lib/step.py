@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
+from workshop_lib.stack.process import tail
 
 #: The module behind the command ``workshop``.
 WORKSHOP: Final = "workshop_lib.cli"
@@ -80,8 +81,7 @@ def check(settings: Settings, name: str, step: Step, title: str) -> None:
     """``WorkshopError`` with the last words of a step that has failed; ``title`` names it."""
     if step.poll() not in (None, 0):
         log = log_of(settings, name)
-        last = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise WorkshopError(f"{title} failed: {' '.join(last)}", f"See {log}.")
+        raise WorkshopError(f"{title} failed: {tail(log)}", f"See {log}.")
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.stream import class_archive
+from workshop_lib import rehearsal
+from workshop_lib.stack import class_archive
 
 #: Starts Spark, counts to ten; says the JVM's options that mean the archive.
 SCRIPT = """
 import sys
 from pathlib import Path
 from workshop_lib.settings import Settings
-from workshop_lib.stream import class_archive
+from workshop_lib.stack import class_archive
 from workshop_lib.stream.session import spark_session
 
 folder, log, home = map(Path, sys.argv[1:])
@@ -56,3 +57,19 @@ def test_one_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "spark-broken.jsa").write_bytes(b"no archive at all" * 1000)
     shared, every = loaded(tmp_path, tmp_path)
     assert shared == 0 and every > 9_000
+
+
+def test_the_rehearsal_makes_no_world_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def generate(folder: Path, **_: object) -> None:
+        made.append(folder)
+        raise InterruptedError
+
+    monkeypatch.setenv("WORKSHOP_DATA", str(tmp_path / "somebody's world"))
+    monkeypatch.setattr(rehearsal, "generate", generate)
+    with pytest.raises(InterruptedError):
+        rehearsal.rehearse(tmp_path / "rehearsal", tmp_path / "classes.jsa")
+    assert made == [tmp_path / "rehearsal" / "world"]

@@ -169,6 +169,7 @@ const newest = new Map(); // name → figures, for the tooltip
 const waiting = new Map(); // name → figures, newest only
 const inSight = new Set(); // names
 const PAUSE_MS = 2600; // between two charts that only follow the plays
+const LAST_MS = PAUSE_MS + 1500; // no update has come by then: the rest is drawn without one
 let atOnce = true; // a new view, or one that came in sight: nobody waits for those
 let timer = null;
 let drewAt = 0;
@@ -196,19 +197,20 @@ function start(now) {
   next();
 }
 
+const turn = () => [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
+
 // One chart a task, the longest waiting first: between two of them the page answers to keys
 // and clicks, and an update costs no more than one chart.
 function next() {
   timer = null;
-  for (;;) {
-    const name = [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
-    if (name === undefined) break;
+  for (let name = turn(); name !== undefined; name = turn()) {
     const figures = waiting.get(name);
     waiting.delete(name);
-    if (!draw(name, figures)) continue;
-    drewAt = performance.now();
-    timer = setTimeout(next, atOnce ? 0 : PAUSE_MS + 1500);
-    return;
+    if (draw(name, figures)) {
+      drewAt = performance.now();
+      timer = setTimeout(next, atOnce ? 0 : LAST_MS);
+      return;
+    }
   }
   if (drawn.size) document.body.dataset.drawn = 'all'; // a picture may be taken now
   atOnce = false;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -38,6 +39,12 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
         console=err,
     )
+
+
+def quiet_clients() -> None:
+    """The clients' own logs would drown what we say about a server that is away."""
+    for name in ("kafka", "elastic_transport", "elasticsearch"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json, progress_bar, stop_on_signal
+from workshop_lib.commands.common import (
+    err,
+    out,
+    print_json,
+    progress_bar,
+    quiet_clients,
+    stop_on_signal,
+)
 
 if TYPE_CHECKING:
     from workshop_lib.ingest.ship import ShipReport
@@ -23,14 +30,6 @@ def register(app: typer.Typer) -> None:
     dlq.command("show")(dlq_show)
     dlq.command("replay")(dlq_replay)
     app.add_typer(dlq, name="dlq")
-
-
-def _quiet_clients() -> None:
-    """The clients' own logs would drown what we say about a server that is away."""
-    import logging
-
-    for name in ("kafka", "elastic_transport", "elasticsearch"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _say(text: str) -> None:
@@ -126,7 +125,7 @@ def ship(
     from workshop_lib.ingest.ship import ship as run
     from workshop_lib.settings import Settings
 
-    _quiet_clients()
+    quiet_clients()
     settings = Settings()
     with stop_on_signal() as stop, err.status("Starting …") as status:
 
@@ -169,7 +168,7 @@ def dlq_show(
     from workshop_lib.ingest.redeliver import letters
     from workshop_lib.settings import Settings
 
-    _quiet_clients()
+    quiet_clients()
     with err.status("Collecting dead letters …"):
         held = letters(Settings(), _say)
     shown = [item for item in held if everything or not item.replayed]
@@ -220,7 +219,7 @@ def dlq_replay(
     from workshop_lib.ingest.redeliver import corrections, redeliver
     from workshop_lib.settings import Settings
 
-    _quiet_clients()
+    quiet_clients()
     edited = corrections(edit) if edit else None
     with err.status("Trying dead letters again …"):
         outcome = redeliver(Settings(), edited, _say)

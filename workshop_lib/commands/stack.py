@@ -46,7 +46,7 @@ def fetch(settings: Settings) -> None:
 def rehearse() -> None:
     """Let Spark write down its classes, so that it starts in half of the time from now on."""
     from workshop_lib.errors import WorkshopError
-    from workshop_lib.stream import class_archive
+    from workshop_lib.stack import class_archive
 
     start = time.monotonic()
     with err.status("") as status:
@@ -229,7 +229,10 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
 
 
 def download(docker: bool = DOCKER) -> None:
-    """Fetch all that the servers and the page need, for a room with bad Wi-Fi; start nothing.
+    """Fetch all that the servers and the page need, for a room with bad Wi-Fi.
+
+    The first time it also tries Spark out, for about a minute, so that Spark starts faster from
+    then on. No server is started.
 
     Example: workshop download
     """

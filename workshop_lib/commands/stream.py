@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from enum import StrEnum
 from typing import Any
 
 import typer
 
-from workshop_lib.commands.common import err, print_json, stop_on_signal
+from workshop_lib.commands.common import err, print_json, quiet_clients, stop_on_signal
 
 
 class Name(StrEnum):
@@ -45,9 +44,7 @@ def stream(
     from workshop_lib.settings import Settings
     from workshop_lib.stream.run import run
 
-    for client in ("kafka", "elastic_transport", "elasticsearch"):
-        # Their own logs would drown what we say about a server that is away.
-        logging.getLogger(client).setLevel(logging.CRITICAL)
+    quiet_clients()
     names = [name.value for name in queries or Name]
     lines = dict.fromkeys(names, "waiting for the first batch …")
 

@@ -39,11 +39,11 @@ _FIELDS: Final = (
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?",
     *(r"[01]", r"[0-9-]{0,10}"),
 )
+_LINE: Final = "^" + ",".join(f' *(?:"{field}"|{field}) *' for field in _FIELDS) + "$"
 _SCHEMA: Final = (
     "event_id bigint, customer_id int, track_id int, played_at string, is_mobile int, zip string"
 )
 _SPACES: Final = {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
-_LINE: Final = "^" + ",".join(f' *(?:"{field}"|{field}) *' for field in _FIELDS) + "$"
 
 
 def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:

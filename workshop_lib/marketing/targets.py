@@ -30,7 +30,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.stream.enrich import with_listener, with_place
 from workshop_lib.stream.queries import Query
 from workshop_lib.stream.reference import Reference
-from workshop_lib.stream.sinks import Rows, Tally, write
+from workshop_lib.stream.sinks import TALLY, Rows, Tally, write
 from workshop_lib.stream.sinks.elasticsearch import indexer
 from workshop_lib.stream.sinks.patience import patiently
 from workshop_lib.stream.sinks.redis import UNREACHABLE
@@ -38,7 +38,6 @@ from workshop_lib.stream.source import parse, plays
 
 #: Levels that have something to gain from a day of Gold.
 BELOW_GOLD: Final = tuple(LEVEL[code] for code in sorted(LEVEL)[:-1])
-_TALLY: Final = "written bigint, dead_lettered bigint"
 
 
 class Scorer(NamedTuple):
@@ -58,7 +57,7 @@ def targets_query(records: DataFrame, reference: Reference, settings: Settings) 
 
     def written(parsed: DataFrame) -> DataFrame:
         if in_use.scorer is None:
-            return parsed.sparkSession.createDataFrame([], _TALLY)
+            return parsed.sparkSession.createDataFrame([], TALLY)
         listeners = with_listener(plays(parsed), reference.customers)
         chosen = choose(with_place(may_be_asked(listeners), reference.places), in_use.scorer)
         return offers(chosen, settings)

@@ -15,9 +15,8 @@ from packaging.requirements import Requirement
 from workshop_lib import node
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, embedded, java, process
+from workshop_lib.stack import artifacts, class_archive, embedded, java, process
 from workshop_lib.stack.status import Finding
-from workshop_lib.stream import class_archive
 
 GIB = 2**30
 #: What all servers and Spark together may hold (measured by tests/integration/test_stack.py).
@@ -110,9 +109,10 @@ def _files(settings: Settings) -> Finding:
 
 
 def _page(settings: Settings) -> Finding:
-    found = "fetched" if node.ready() else "not fetched, or other versions"
+    ready = node.ready()
+    found = "fetched" if ready else "not fetched, or other versions"
     remedy = "`workshop download` fetches them; `workshop web` would, too"
-    return Finding("the page's packages", found, node.ready(), remedy)
+    return Finding("the page's packages", found, ready, remedy)
 
 
 def _spark(settings: Settings) -> Finding:

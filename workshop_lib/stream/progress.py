@@ -9,6 +9,7 @@ watermark and the dropped rows, can miss the one batch during which a crash came
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -67,6 +68,13 @@ def offsets(settings: Settings, which: str, **options: Any) -> dict[str, int]:
 def checkpoint(settings: Settings, query: str) -> Path:
     """Where Spark keeps the query's offsets and state."""
     return settings.checkpoints / (settings.namespace or "default") / query
+
+
+def forget(settings: Settings, query: str) -> None:
+    """How far ``query`` has come; all that it writes bears being written again."""
+    shutil.rmtree(checkpoint(settings, query), ignore_errors=True)
+    for file in (settings.home / "stream").glob(f"{query}*.json"):
+        file.unlink()
 
 
 def record_batch(

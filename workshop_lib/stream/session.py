@@ -14,8 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts
-from workshop_lib.stream import class_archive
+from workshop_lib.stack import artifacts, class_archive
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 POOLS = Path(__file__).with_name("pools.xml")
@@ -41,7 +40,7 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.driver.bindAddress": settings.spark_driver_host,
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.executor.memory": settings.spark_executor_memory,
-        "spark.python.daemon.module": "workshop_lib.stream.daemon",
+        "spark.python.daemon.module": "workshop_lib.spark_daemon",
         "spark.ui.enabled": str(settings.spark_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -65,9 +64,9 @@ def spark_session(
     """The session, made or found.
 
     ``short`` (or so in the settings): for a job of seconds, which takes half of the time with
-    ``SHORT``. ``jvm``: more options of Java's own. What Spark itself prints goes to
-    ``spark.log`` in ``settings.logs``, not into a notebook. Raises ``WorkshopError`` when the
-    connector's jars are neither cached nor to be had.
+    ``SHORT``. ``jvm``: options of Java's own, in the place of those of the class archive. What
+    Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook. Raises
+    ``WorkshopError`` when the connector's jars are neither cached nor to be had.
     """
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable

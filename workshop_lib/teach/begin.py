@@ -25,8 +25,7 @@ PATIENCE: Final = 900
 
 #: Writes text as it is; the end of a line is part of it.
 Say = Callable[[str], None]
-
-
+#: Makes the things of these names.
 Maker = Callable[[Settings, list[str], make.Tick], None]
 
 
@@ -78,12 +77,13 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
             _clear(settings, say)
         wanted = [thing for thing in THINGS if thing.stage <= stage]
         with make.Spark(settings) as spark:
-            if any(not thing.make and not thing.is_there(settings) for thing in wanted):
-                spark.start()
             for way, together in groupby(wanted, key=lambda thing: thing.make):
                 missing = [thing for thing in together if not thing.is_there(settings)]
-                if missing:
-                    _make(settings, way or spark.make, missing, say)
+                if not missing:
+                    continue
+                if any(not thing.make and not thing.is_there(settings) for thing in wanted):
+                    spark.start()  # Java takes its seconds while others work
+                _make(settings, way or spark.make, missing, say)
         there.visible(settings)
     say(f"Ready for stage {stage}: {', '.join(thing.name for thing in wanted)}.\n")
     return settings
@@ -123,12 +123,7 @@ def _clear(settings: Settings, say: Say) -> None:
     say(" done\n")
 
 
-def _make(
-    settings: Settings,
-    way: Maker,
-    missing: list[Thing],
-    say: Say,
-) -> None:
+def _make(settings: Settings, way: Maker, missing: list[Thing], say: Say) -> None:
     """Make ``missing``, or wait for whoever makes it now; with a dot every two seconds."""
     from workshop_lib.lock import running
     from workshop_lib.wait import wait_until

@@ -16,6 +16,7 @@ from kafka import KafkaConsumer, TopicPartition
 from workshop_lib.connections import consumer, kafka_admin, redis_client
 from workshop_lib.play_line import Play
 from workshop_lib.settings import Settings
+from workshop_lib.teach.reset import BY_HAND, delete_topics
 from workshop_lib.wait import wait_until
 
 MINUTE: Final = 60_000
@@ -87,7 +88,7 @@ def new_group(settings: Settings, name: str) -> str:
 
 def member(settings: Settings, group: str) -> KafkaConsumer:
     """A member of ``group`` who hears soon that others come and go."""
-    joined = consumer(settings, "by-hand-plays", group_id=group, heartbeat_interval_ms=200)
+    joined = consumer(settings, f"{BY_HAND}plays", group_id=group, heartbeat_interval_ms=200)
     _MEMBERS.append(joined)
     return joined
 
@@ -142,22 +143,16 @@ def lag(settings: Settings, topic: str, group: str) -> list[Lag]:
 
 def clear(settings: Settings) -> None:
     """Delete the topics, groups and keys of the notebook, also those of an earlier run."""
-    prefix = settings.topic("by-hand-")
+    prefix = settings.topic(BY_HAND)
     admin = kafka_admin(settings)
     try:
-        ours = [name for name in admin.list_topics() if name.startswith(prefix)]
-        if ours:
-            admin.delete_topics(ours)
-            # Deletion goes on after the answer; a topic made meanwhile would vanish with it.
-            wait_until(
-                lambda: not set(ours) & set(admin.list_topics()), 30, "Kafka to delete the topics"
-            )
+        delete_topics(admin, lambda topic: topic.startswith(prefix))
         groups = [g["group_id"] for g in admin.list_groups()]
         _delete(admin, [group for group in groups if group.startswith(prefix)])
     finally:
         admin.close()
     redis = redis_client(settings)
-    for key in redis.scan_iter(match=settings.key("by-hand-*"), count=1000):
+    for key in redis.scan_iter(match=settings.key(f"{BY_HAND}*"), count=1000):
         redis.unlink(key)
 
 

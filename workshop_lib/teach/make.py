@@ -1,27 +1,27 @@
 """How each thing is made that ``begin`` found missing.
 
 In: Settings, the names of what is missing, and a function that is called while it lasts.
-Spark runs in a process of its own, as the command that a learner would type: the notebook
-keeps a session of its own, or none.
+Spark runs in a process of its own: the notebook keeps a session of its own, or none.
 """
 
 from __future__ import annotations
 
-import logging
+import json
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 from workshop_lib import step
+from workshop_lib.commands.common import quiet_clients
 from workshop_lib.connections import create_topics
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ship
 from workshop_lib.settings import Settings
 from workshop_lib.teach import there
+from workshop_lib.wait import wait_until
 
 #: Called now and then while something is being made.
 Tick = Callable[[], None]
@@ -35,7 +35,7 @@ POLL: Final = 0.2
 MESSAGES_PER_SECOND: Final = 1000
 STOP_SECONDS: Final = 30
 SPARK_LOG: Final = "begin-spark"
-#: What ``begin`` calls it; its last word is what ``one_spark`` does.
+#: What is no query of those that one Spark makes.
 MODEL: Final = "a model"
 
 
@@ -70,8 +70,7 @@ def topic(settings: Settings, names: list[str], tick: Tick) -> None:
 
 
 def _ship(settings: Settings, to: str, tick: Tick) -> None:
-    for name in ("kafka", "elastic_transport"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    quiet_clients()
     if there.shipped(settings, to):
         # All was shipped, and yet it is not there: somebody took the index or the topic away.
         (settings.home / f"ship-{to}.json").unlink()
@@ -112,17 +111,16 @@ class Spark:
     def make(self, settings: Settings, names: list[str], tick: Tick) -> None:
         """All of ``names``. Raises ``WorkshopError`` when the gate refuses the model, too."""
         spark = self.start()
-        deadline = time.monotonic() + PATIENCE
         assert spark.stdin is not None
         with suppress(BrokenPipeError):  # it has ended already; why is told below
-            spark.stdin.write(" ".join(name.split()[-1] for name in names).encode() + b"\n")
+            spark.stdin.write(json.dumps(names).encode() + b"\n")
             spark.stdin.flush()
-        while spark.poll() is None:
+
+        def ended() -> bool:
             tick()
-            if time.monotonic() > deadline:
-                log = step.log_of(settings, SPARK_LOG)
-                raise WorkshopError("Spark does not come to an end.", f"See {log}.")
-            time.sleep(POLL)
+            return spark.poll() is not None
+
+        wait_until(ended, PATIENCE, f"Spark, see {step.log_of(settings, SPARK_LOG)}", POLL)
         step.check(settings, SPARK_LOG, spark, "Spark")
         if MODEL in names:
             _accepted(settings)

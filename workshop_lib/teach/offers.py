@@ -6,7 +6,6 @@ offer goes by; an SMS server to be killed. Serves Stage 3, notebook 07.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,7 +21,7 @@ from workshop_lib.lock import running
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
 from workshop_lib.settings import Settings
-from workshop_lib.stream.progress import checkpoint
+from workshop_lib.stream import progress
 from workshop_lib.verify.held import documents
 from workshop_lib.world.read import load_customers
 
@@ -46,9 +45,7 @@ def forget(settings: Settings) -> None:
     for pattern in KEYS:
         for key in redis.scan_iter(match=settings.key(pattern), count=1000):
             redis.unlink(key)
-    shutil.rmtree(checkpoint(settings, "targets"), ignore_errors=True)
-    for file in (settings.home / "stream").glob("targets*.json"):
-        file.unlink()
+    progress.forget(settings, "targets")
 
 
 def example(customer: int, event: int) -> dict[str, Any]:

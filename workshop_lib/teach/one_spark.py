@@ -1,58 +1,65 @@
 """One Spark for all that ``begin`` found missing of Stages 2 and 3, in a process of its own.
 
-In: on one line of standard input, names of queries and ``model``. Out: what the queries write
-of all that the topic holds, and a trained model. Training goes on beside the queries, so Java
-starts once and no core waits; only the batch of ``targets`` waits for the model.
+In: on one line of standard input, names of things as ``begin`` has them (JSON). Out: what the
+queries write of all that the topic holds, and a trained model. Training goes on beside the
+queries, so Java starts once and no core waits; only the batch of ``targets`` waits for the model.
 
 It starts before there is work: the line comes when the topic holds what is to be read. The
 end of the input without a line means: stop.
 
-Example: echo model plays targets | python -m workshop_lib.teach.one_spark
+Example: echo '["a model", "plays", "targets"]' | python -m workshop_lib.teach.one_spark
 """
 
 from __future__ import annotations
 
-import logging
+import json
 import os
-import shutil
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TextIO
 
 from pyspark.sql import DataFrame, SparkSession
 
-from workshop_lib.commands.common import stop_on_signal
+from workshop_lib.commands.common import quiet_clients, stop_on_signal
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import only_one
 from workshop_lib.marketing import model_index
 from workshop_lib.marketing.learn import learn
 from workshop_lib.marketing.targets import targets_query
 from workshop_lib.settings import Settings
-from workshop_lib.stream.progress import caught_up, checkpoint
+from workshop_lib.stream.progress import caught_up, forget
 from workshop_lib.stream.queries import Builder, Query
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.run import prepare, run
 from workshop_lib.stream.session import spark_session
+from workshop_lib.teach.make import MODEL
 
-MODEL: Final = "model"
+#: A scheduling pool of ``pools.xml``.
+POOL: Final = "model"
 
 
 def main(settings: Settings, order: TextIO) -> None:
     """Make all that a line of ``order`` names; SIGTERM ends it after the running batches."""
     with stop_on_signal() as stop, ThreadPoolExecutor(1) as beside:
         spark = spark_session(_a_slot_more(settings), short=True)
-        names = order.readline().split()
-        queries = [name for name in names if name != MODEL]
+        names = json.loads(order.readline() or "[]")
         if not names:
             return
+        queries = [name for name in names if name != MODEL]
         prepare(settings)  # says which server is away, before anything else trips over it
         model = beside.submit(_train, settings, spark) if MODEL in names else None
         for query in queries:
             if caught_up(settings, [query]):
                 # It has read everything, and yet it is not there: it reads it again.
-                _forget(settings, query)
+                forget(settings, query)
         if queries:
-            run(settings, queries, True, stop, more={"targets": _targets_of(model)})
+            run(
+                settings,
+                queries,
+                available_now=True,
+                stop=stop,
+                more={"targets": _targets_of(model)},
+            )
         if stop.is_set():
             spark.stop()  # nobody waits for the model any more
         elif model:
@@ -83,25 +90,16 @@ def _targets_of(model: Future[None] | None) -> Builder:
     return build
 
 
-def _forget(settings: Settings, query: str) -> None:
-    """Forget how far ``query`` has come; all that it writes bears being written again."""
-    shutil.rmtree(checkpoint(settings, query), ignore_errors=True)
-    for file in (settings.home / "stream").glob(f"{query}*.json"):
-        file.unlink()
-
-
 def _train(settings: Settings, spark: SparkSession) -> None:
     with only_one(settings, "train"):
         # A pool of its own, as each query has: within one, a job waits for another's end.
-        spark.sparkContext.setLocalProperty("spark.scheduler.pool", MODEL)
+        spark.sparkContext.setLocalProperty("spark.scheduler.pool", POOL)
         learn(settings, spark)
     model_index.publish(settings)
 
 
 if __name__ == "__main__":
-    for client in ("kafka", "elastic_transport", "elasticsearch"):
-        # Their own logs would drown what we say about a server that is away.
-        logging.getLogger(client).setLevel(logging.CRITICAL)
+    quiet_clients()
     try:
         main(Settings(), sys.stdin)
     except WorkshopError as error:

@@ -8,7 +8,10 @@ The recorded world and the servers stay.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+
+from kafka import KafkaAdminClient
 
 from workshop_lib import contracts
 from workshop_lib.connections import elasticsearch, kafka_admin, redis_client
@@ -52,6 +55,12 @@ def apart(settings: Settings, name: str) -> Settings:
     )
 
 
+def remove(mine: Settings) -> None:
+    """Leave nothing of such a place behind, neither on the servers nor on disk."""
+    reset(mine)
+    shutil.rmtree(mine.home, ignore_errors=True)
+
+
 def reset(settings: Settings) -> dict[str, int]:
     """Clear everything that flowed; counts of what was removed, by kind.
 
@@ -67,8 +76,7 @@ def reset(settings: Settings) -> dict[str, int]:
     # A lesson that was interrupted left its own place behind.
     places = [path for path in (settings.home / "sandbox").glob("*") if path.is_dir()]
     for place in places:
-        reset(apart(settings, place.name))
-        shutil.rmtree(place)
+        remove(apart(settings, place.name))
     removed = {
         "topics": _delete_topics(settings),
         "indices": _delete_indices(settings),
@@ -90,18 +98,21 @@ def _delete_topics(settings: Settings) -> int:
     try:
         ours = {settings.topic(name) for name in TOPICS}
         by_hand = settings.topic(BY_HAND)
-        existing = [t for t in admin.list_topics() if t in ours or t.startswith(by_hand)]
-        if existing:
-            admin.delete_topics(existing)
-            # Deletion goes on after the answer; a topic made meanwhile would vanish with it.
-            wait_until(
-                lambda: not set(existing) & set(admin.list_topics()),
-                30,
-                "Kafka to delete the topics",
-            )
-        return len(existing)
+        return delete_topics(admin, lambda topic: topic in ours or topic.startswith(by_hand))
     finally:
         admin.close()
+
+
+def delete_topics(admin: KafkaAdminClient, which: Callable[[str], bool]) -> int:
+    """Delete the topics that ``which`` holds of, and wait until they are gone; their number."""
+    existing = [topic for topic in admin.list_topics() if which(topic)]
+    if existing:
+        admin.delete_topics(existing)
+        # Deletion goes on after the answer; a topic made meanwhile would vanish with it.
+        wait_until(
+            lambda: not set(existing) & set(admin.list_topics()), 30, "Kafka to delete the topics"
+        )
+    return len(existing)
 
 
 def _delete_indices(settings: Settings) -> int:

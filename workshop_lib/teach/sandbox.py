@@ -6,11 +6,11 @@ In: Settings and a name. Out: Settings whose every name and folder is apart, so 
 
 from __future__ import annotations
 
-import shutil
-
 from workshop_lib.connections import create_topics
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import apart, reset
+from workshop_lib.teach.reset import apart, remove, reset
+
+__all__ = ["remove", "sandbox"]
 
 
 def sandbox(settings: Settings, name: str, partitions: int = 1) -> Settings:
@@ -22,9 +22,3 @@ def sandbox(settings: Settings, name: str, partitions: int = 1) -> Settings:
     reset(mine)
     create_topics(mine)
     return mine
-
-
-def remove(mine: Settings) -> None:
-    """Leave nothing of a sandbox behind, neither on the servers nor on disk."""
-    reset(mine)
-    shutil.rmtree(mine.home, ignore_errors=True)

@@ -24,7 +24,8 @@ class Tally(NamedTuple):
 Rows = list[dict[str, Any]]
 Writer = Callable[[Rows], Tally]
 
-_SCHEMA = "written bigint, dead_lettered bigint"
+#: ``Tally`` as Spark has it.
+TALLY = "written bigint, dead_lettered bigint"
 
 
 def write(rows: DataFrame, first: Writer, *others: Writer) -> DataFrame:
@@ -43,7 +44,7 @@ def write(rows: DataFrame, first: Writer, *others: Writer) -> DataFrame:
                     other(given)
                 yield pa.RecordBatch.from_pylist([tally._asdict()])
 
-    return rows.mapInArrow(partition, _SCHEMA)
+    return rows.mapInArrow(partition, TALLY)
 
 
 def either(column: str, some: Writer, none: Writer) -> Writer:

@@ -2,7 +2,8 @@
 
 In: an environment with pyspark and the connector's jars. Out: a file of some 250 MB in the
 environment that every later Spark maps instead of reading, checking and laying out 15,000
-classes again. ``make`` runs ``rehearsal`` and lets its JVM write down what it has loaded.
+classes again. ``make`` runs ``workshop_lib.rehearsal`` and lets its JVM write down what it has
+loaded.
 
 The JVM itself compares the file with its version and its class path, and does without a file
 that does not fit; so a Java or a Spark exchanged later is slower, never wrong. See
@@ -14,31 +15,39 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pyspark
 
-from workshop_lib.errors import WorkshopError
+from workshop_lib import step
+from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts, java
+from workshop_lib.wait import wait_until
 
 #: Where Python keeps the files of this environment that are no code.
 FOLDER: Final = Path(sys.prefix) / "share" / "workshop"
 #: The rehearsal takes about a minute on two slow cores (seconds).
 PATIENCE: Final = 600
-#: What the JVM has to say about a file that does not fit belongs into Spark's log.
+STOP_SECONDS: Final = 30
+NAME: Final = "rehearsal"
+#: What the JVM has to say about such a file belongs into Spark's log.
 _QUIET: Final = "-Xlog:disable -Xlog:all=warning:stderr"
 
 
 def options() -> str:
     """The JVM's options that use the file; "" while there is none."""
-    files = sorted(FOLDER.glob("spark-*.jsa"))
-    return f'"-XX:SharedArchiveFile={files[0]}" {_QUIET}' if files else ""
+    file = next(FOLDER.glob("spark-*.jsa"), None)
+    return f'"-XX:SharedArchiveFile={file}" {_QUIET}' if file else ""
+
+
+def writing(file: Path) -> str:
+    """The JVM's options that write ``file`` when it ends."""
+    return f'"-XX:ArchiveClassesAtExit={file}" {_QUIET}'
 
 
 def path() -> Path:
@@ -77,34 +86,21 @@ def make(tick: Callable[[], None] = lambda: None) -> Path | None:
             old.unlink()
         # Not visible under its name before it is whole.
         partial = wanted.with_suffix(".jsa.part")
-        with written.open("rb") as source, partial.open("wb") as target:
-            while block := source.read(1 << 24):
-                target.write(block)
+        shutil.copyfile(written, partial)
         os.replace(partial, wanted)
     return wanted
 
 
 def _rehearse(folder: Path, written: Path, tick: Callable[[], None]) -> None:
-    log = folder / "rehearsal.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workshop_lib.stream.rehearsal", str(folder), str(written)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + PATIENCE
-        try:
-            while process.poll() is None and time.monotonic() < deadline:
-                tick()
-                time.sleep(0.2)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(30)
-    if process.returncode:
-        last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise WorkshopError(
-            f"Spark could not be tried out: {' '.join(last) or process.returncode}.",
-            "`workshop doctor` says whether this machine has what Spark needs.",
-        )
+    settings = Settings(home=folder)
+    running = step.start(settings, NAME, "workshop_lib.rehearsal", str(folder), str(written))
+
+    def ended() -> bool:
+        tick()
+        return running.poll() is not None
+
+    try:
+        wait_until(ended, PATIENCE, "Spark's rehearsal to end")
+    finally:
+        step.stop([running], STOP_SECONDS)
+    step.check(settings, NAME, running, "Spark's rehearsal")

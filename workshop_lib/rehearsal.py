@@ -1,6 +1,6 @@
 """A little of all that the workshop asks of Spark, in one process and without any server.
 
-In: a folder to work in, and where the JVM is to write its classes (see ``class_archive``).
+In: a folder to work in, and where the JVM is to write its classes (``stack.class_archive``).
 Training on a small world, then the streams over files of plays instead of a topic, written
 to nowhere. No result is looked at; ``class_archive`` wants the classes that it takes.
 """
@@ -25,6 +25,7 @@ from workshop_lib.marketing.registry import Model
 from workshop_lib.marketing.targets import Scorer, choose, may_be_asked
 from workshop_lib.play_line import MalformedPlay, parse, to_json
 from workshop_lib.settings import Settings
+from workshop_lib.stack import class_archive
 from workshop_lib.stream import source
 from workshop_lib.stream.enrich import enrich, with_listener, with_place
 from workshop_lib.stream.queries import QUERIES
@@ -48,9 +49,12 @@ NOBODY: Final = "127.0.0.1:9"
 
 def rehearse(folder: Path, classes: Path) -> None:
     """Do all of it in ``folder``; the JVM ends, and has written ``classes``."""
-    settings = Settings(home=folder, stack="embedded", spark_master="local[2]")
+    # Whatever the environment says: somebody's own world is not made anew here.
+    settings = Settings(
+        home=folder, data=folder / "world", stack="embedded", spark_master="local[2]"
+    )
     generate(settings.world, customers=2000, tracks=100, plays=20_000, days=4)
-    spark = spark_session(settings, short=True, jvm=f"-XX:ArchiveClassesAtExit={classes}")
+    spark = spark_session(settings, short=True, jvm=class_archive.writing(classes))
     gateway = spark.sparkContext._gateway
     assert gateway is not None
     topic = str(_topic(settings))
