@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -21,6 +22,10 @@ MAX_LONG = 2**63 - 1
 _WELL_FORMED = re.compile(
     rb'(\d{1,19}),(\d{1,10}),(\d{1,10}),"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?)",'
     rb'([01]),"([0-9-]{0,10})"'
+)
+#: Nearly all lines: nothing in them can be too large, so the date alone has to be looked at.
+_USUAL = re.compile(
+    rb'\d{1,18},\d{1,9},\d{1,9},"(\d{4}-\d\d-\d\d \d\d:\d\d):([0-5]\d)",[01],"[0-9-]{0,10}"\r?\n?'
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -60,6 +65,19 @@ def parse(line: bytes, latest: int | None = None) -> Play:
     if latest is not None and play.played_at > latest:
         raise MalformedPlay(f"played_at is in the future: {when.decode()}")
     return play
+
+
+def played_at(line: bytes) -> int:
+    """``parse(line).played_at``, three times as fast: for a look at a whole recording."""
+    usual = _USUAL.fullmatch(line)
+    if not usual:
+        return parse(line).played_at
+    return _minute(usual[1]) + int(usual[2]) * 1000
+
+
+@lru_cache(maxsize=64)  # lines come in order of time, many of the same minute
+def _minute(when: bytes) -> int:
+    return _millis(when + b":00")
 
 
 def _millis(when: bytes) -> int:

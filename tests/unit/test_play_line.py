@@ -15,6 +15,7 @@ from workshop_lib.play_line import (
     Play,
     from_json,
     parse,
+    played_at,
     to_json,
     to_line,
     when,
@@ -49,6 +50,7 @@ def test_a_play_is_written_as_the_demo_writes_it() -> None:
 )  # fmt: skip
 def test_well_formed(line: bytes, want: Play) -> None:
     assert parse(line) == want
+    assert played_at(line) == want.played_at
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,9 @@ def test_well_formed(line: bytes, want: Play) -> None:
     ],
 )
 def test_malformed_lines_say_why(line: bytes, reason: str) -> None:
-    with pytest.raises(MalformedPlay, match=re.escape(reason)):
-        parse(line)
+    for read in (parse, played_at):
+        with pytest.raises(MalformedPlay, match=re.escape(reason)):
+            read(line)
 
 
 def test_a_play_may_be_as_late_as_the_latest_moment_and_no_later() -> None:
@@ -101,6 +104,7 @@ def test_every_play_survives_line_and_json() -> None:
             draw.choice(["", "00501", "99950", "12345-6789"]),
         )
         assert parse(to_line(play)) == play
+        assert played_at(to_line(play) + b"\n") == play.played_at
         assert from_json(to_json(play)) == play
 
 

@@ -20,7 +20,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 from workshop_lib.stack import artifacts
-from workshop_lib.stack.java import Java
+from workshop_lib.stack.java import FIRST_COMPILER, Java
 from workshop_lib.stack.process import Command
 
 VERSION = "8.19.20"
@@ -105,8 +105,9 @@ def prepare(settings: Settings, port: int, transport_port: int, java: Java) -> C
         {
             "ES_JAVA_HOME": str(java.home),
             # Neither heap dumps nor the collector's log, which may grow to 2 GB.
-            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} -XX:-HeapDumpOnOutOfMemoryError -Xlog:disable"
-            " -Xlog:all=warning:stderr:utctime,level,tags",
+            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} {FIRST_COMPILER}"
+            " -XX:-HeapDumpOnOutOfMemoryError"
+            " -Xlog:disable -Xlog:all=warning:stderr:utctime,level,tags",
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),
         },

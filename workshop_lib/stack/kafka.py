@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.stack import artifacts
-from workshop_lib.stack.java import Java
+from workshop_lib.stack.java import FIRST_COMPILER, Java
 from workshop_lib.stack.process import Command
 
 VERSION = "4.3.1"
@@ -83,7 +83,7 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Comman
     return Command(
         [
             *start[:1],
-            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", FIRST_COMPILER, "-XX:+ExitOnOutOfMemoryError"),
             *("-Djava.net.preferIPv4Stack=true", f"-Dlog4j2.configurationFile={log4j}"),
             *start[1:],
             *("kafka.Kafka", str(config)),

@@ -14,14 +14,14 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, class_archive
+from workshop_lib.stack import artifacts, class_archive, java
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 POOLS = Path(__file__).with_name("pools.xml")
 #: Spark's classes fill some 150 MB; each step in growing there would be a full collection.
 JVM = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
 #: Of a job of seconds: it ends before the second compiler and the concurrent collector pay off.
-SHORT = "-XX:TieredStopAtLevel=1 -XX:+UseParallelGC -Xms512m"
+SHORT = f"{java.FIRST_COMPILER} -XX:+UseParallelGC -Xms512m"
 
 
 def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:

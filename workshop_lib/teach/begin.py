@@ -1,7 +1,7 @@
 """The start of a stage: everything that the stages before it leave behind is there.
 
 In: the number of a stage. Out: Settings of running servers that hold it. What is there is
-left alone; what is missing is made, in the order of ``THINGS``, with a line for each. A
+left alone; what is missing is made, in the order of ``things``, with a line for each. A
 learner who comes late, or whose stream broke, begins any stage with all the others.
 """
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -30,31 +31,29 @@ Maker = Callable[[Settings, list[str], make.Tick], None]
 
 
 class Thing(NamedTuple):
-    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it.
-
-    ``make``: None for what one Spark makes, all of it together.
-    """
+    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it."""
 
     name: str
     stage: int
     lock: str
     is_there: Callable[[Settings], bool]
-    make: Maker | None
+    make: Maker
 
 
-#: In the order of making. Neighbours that are made in the same way are made together.
-THINGS: Final = (
-    Thing("the world's files", 1, "", there.world, make.world),
-    Thing("the replayed log", 2, "replay", there.log, make.log),
-    Thing("index plays-raw", 2, "ship-elasticsearch", there.raw, make.raw),
-    Thing("topic plays", 2, "ship-kafka", there.topic, make.topic),
-    Thing(make.MODEL, 4, "train", there.model, None),
-    Thing("plays", 3, "stream", there.plays, None),
-    Thing("aggregates", 3, "stream", there.aggregates, None),
-    Thing("interests", 3, "stream", there.interests, None),
-    Thing("targets", 4, "stream", there.targets, None),
-    Thing("sent messages", 4, "", there.messages, make.messages),
-)
+def things(spark: make.Spark) -> tuple[Thing, ...]:
+    """In the order of making. Neighbours that are made in the same way are made together."""
+    return (
+        Thing("the world's files", 1, "", there.world, make.world),
+        Thing("the replayed log", 2, "replay", there.log, make.log),
+        Thing(make.MODEL, 4, "train", there.model, spark.order),
+        Thing("topic plays", 2, "ship-kafka", there.topic, make.topic),
+        Thing("index plays-raw", 2, "ship-elasticsearch", there.raw, make.raw),
+        Thing("plays", 3, "stream", there.plays, spark.make),
+        Thing("aggregates", 3, "stream", there.aggregates, spark.make),
+        Thing("interests", 3, "stream", there.interests, spark.make),
+        Thing("targets", 4, "stream", there.targets, spark.make),
+        Thing("sent messages", 4, "", there.messages, make.messages),
+    )
 
 
 def write(text: str) -> None:
@@ -75,15 +74,9 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
     with _one_after_the_other(settings, say):
         if there.of_another_world(settings):
             _clear(settings, say)
-        wanted = [thing for thing in THINGS if thing.stage <= stage]
         with make.Spark(settings) as spark:
-            for way, together in groupby(wanted, key=lambda thing: thing.make):
-                missing = [thing for thing in together if not thing.is_there(settings)]
-                if not missing:
-                    continue
-                if any(not thing.make and not thing.is_there(settings) for thing in wanted):
-                    spark.start()  # Java takes its seconds while others work
-                _make(settings, way or spark.make, missing, say)
+            wanted = [thing for thing in things(spark) if thing.stage <= stage]
+            _make(settings, spark, wanted, say)
         there.visible(settings)
     say(f"Ready for stage {stage}: {', '.join(thing.name for thing in wanted)}.\n")
     return settings
@@ -123,11 +116,49 @@ def _clear(settings: Settings, say: Say) -> None:
     say(" done\n")
 
 
-def _make(settings: Settings, way: Maker, missing: list[Thing], say: Say) -> None:
-    """Make ``missing``, or wait for whoever makes it now; with a dot every two seconds."""
+def _make(settings: Settings, spark: make.Spark, wanted: list[Thing], say: Say) -> None:
+    """Make what is missing, or wait for whoever makes it now."""
+    by_spark = [thing for thing in wanted if thing.make in (spark.order, spark.make)]
+    for way, together in groupby(wanted, key=lambda thing: thing.make):
+        missing = [thing for thing in together if not thing.is_there(settings)]
+        if not missing:
+            continue
+        if not spark.step and any(not thing.is_there(settings) for thing in by_spark):
+            spark.start()  # Java takes its seconds while others work
+        names = [thing.name for thing in _not_made_by_others(settings, missing, say)]
+        if names and way == spark.order:
+            say(f"Making {', '.join(names)} beside what follows.\n")
+            spark.order(settings, names)
+        elif names:
+            _timed(f"Making {', '.join(names)}", partial(way, settings, names), say)
+    if spark.ordered:
+        _timed(f"Waiting for {', '.join(spark.ordered)}", spark.finish, say)
+
+
+def _not_made_by_others(settings: Settings, missing: list[Thing], say: Say) -> list[Thing]:
+    """Wait for whoever makes some of ``missing`` now; what is left."""
     from workshop_lib.lock import running
     from workshop_lib.wait import wait_until
 
+    locks = {thing.lock for thing in missing if thing.lock}
+    for lock in running(settings, *sorted(locks)):
+        theirs = [thing for thing in missing if thing.lock == lock]
+        names = ", ".join(thing.name for thing in theirs)
+
+        def made(tick: make.Tick, theirs: list[Thing] = theirs, names: str = names) -> None:
+            def there_now() -> bool:
+                tick()
+                return all(thing.is_there(settings) for thing in theirs)
+
+            wait_until(there_now, PATIENCE, f"{names}, made by another process", 1)
+
+        _timed(f"Waiting for {names}: `workshop {lock.split('-')[0]}` is running", made, say)
+        missing = [thing for thing in missing if thing not in theirs]
+    return missing
+
+
+def _timed(title: str, work: Callable[[make.Tick], None], say: Say) -> None:
+    """Do ``work`` on a line of its own: a dot every two seconds, at the end how long it took."""
     start = last = time.monotonic()
 
     def tick() -> None:
@@ -136,22 +167,8 @@ def _make(settings: Settings, way: Maker, missing: list[Thing], say: Say) -> Non
             last = time.monotonic()
             say(".")
 
-    locks = {thing.lock for thing in missing if thing.lock}
-    for lock in running(settings, *sorted(locks)):
-        theirs = [thing for thing in missing if thing.lock == lock]
-        names = ", ".join(thing.name for thing in theirs)
-        say(f"Waiting for {names}: `workshop {lock.split('-')[0]}` is running …")
-
-        def made(theirs: list[Thing] = theirs) -> bool:
-            tick()
-            return all(thing.is_there(settings) for thing in theirs)
-
-        wait_until(made, PATIENCE, f"{names}, made by another process", 1)
-        missing = [thing for thing in missing if thing not in theirs]
-    if missing:
-        names = ", ".join(thing.name for thing in missing)
-        say(f"Making {names} …")
-        way(settings, [thing.name for thing in missing], tick)
+    say(f"{title} …")
+    work(tick)
     say(f" {time.monotonic() - start:.0f} s\n")
 
 

@@ -31,8 +31,9 @@ FASTEST: Final = 1_000_000.0
 #: A step of Spark that takes longer than so many seconds has come to nothing.
 PATIENCE: Final = 900
 POLL: Final = 0.2
-#: The simulated phone takes them as fast as they come.
+#: The simulated phone takes them as fast as they come, from so many workers.
 MESSAGES_PER_SECOND: Final = 1000
+WORKERS: Final = 4
 STOP_SECONDS: Final = 30
 SPARK_LOG: Final = "begin-spark"
 #: What is no query of those that one Spark makes.
@@ -87,14 +88,14 @@ class Spark:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.step: step.Step | None = None
+        self.ordered: list[str] = []  # and not yet waited for
 
     def __enter__(self) -> Spark:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.step and self.step.stdin:
-            with suppress(BrokenPipeError):
-                self.step.stdin.close()
+        if self.step:
+            self._no_more()
             step.stop([self.step], STOP_SECONDS)
 
     def start(self) -> step.Step:
@@ -108,22 +109,42 @@ class Spark:
         )
         return self.step
 
-    def make(self, settings: Settings, names: list[str], tick: Tick) -> None:
-        """All of ``names``. Raises ``WorkshopError`` when the gate refuses the model, too."""
+    def order(self, settings: Settings, names: list[str], tick: Tick = lambda: None) -> None:
+        """Have ``names`` made beside what follows; ``finish`` waits for them."""
         spark = self.start()
         assert spark.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended already; why is told below
+        self.ordered += names
+        with suppress(BrokenPipeError):  # it has ended already; why is told by ``finish``
             spark.stdin.write(json.dumps(names).encode() + b"\n")
             spark.stdin.flush()
+
+    def make(self, settings: Settings, names: list[str], tick: Tick) -> None:
+        """``order`` and ``finish``."""
+        self.order(settings, names)
+        self.finish(tick)
+
+    def finish(self, tick: Tick) -> None:
+        """Wait for all that was ordered; there can be no more orders.
+
+        Raises ``WorkshopError`` when the gate refuses the model, too.
+        """
+        spark = self.start()
+        self._no_more()
 
         def ended() -> bool:
             tick()
             return spark.poll() is not None
 
-        wait_until(ended, PATIENCE, f"Spark, see {step.log_of(settings, SPARK_LOG)}", POLL)
-        step.check(settings, SPARK_LOG, spark, "Spark")
-        if MODEL in names:
-            _accepted(settings)
+        wait_until(ended, PATIENCE, f"Spark, see {step.log_of(self.settings, SPARK_LOG)}", POLL)
+        step.check(self.settings, SPARK_LOG, spark, "Spark")
+        made, self.ordered = self.ordered, []
+        if MODEL in made:
+            _accepted(self.settings)
+
+    def _no_more(self) -> None:
+        assert self.step and self.step.stdin
+        with suppress(BrokenPipeError):
+            self.step.stdin.close()
 
 
 def _accepted(settings: Settings) -> None:
@@ -146,6 +167,7 @@ def messages(settings: Settings, names: list[str], tick: Tick) -> None:
         ours = {"sms_url": address, "sms_per_second": MESSAGES_PER_SECOND}
         serve(
             settings.model_copy(update=ours),
+            workers=WORKERS,
             provider_name="http",
             once=True,
             report=lambda counts: tick(),

@@ -1,11 +1,12 @@
 """One Spark for all that ``begin`` found missing of Stages 2 and 3, in a process of its own.
 
-In: on one line of standard input, names of things as ``begin`` has them (JSON). Out: what the
-queries write of all that the topic holds, and a trained model. Training goes on beside the
-queries, so Java starts once and no core waits; only the batch of ``targets`` waits for the model.
+In: lines of standard input, each with names of things as ``begin`` has them (JSON). Out: a
+trained model, and what the queries write of all that the topic holds. Training goes on beside
+the queries, so Java starts once and no core waits; only the batch of ``targets`` waits for the
+model.
 
-It starts before there is work: the line comes when the topic holds what is to be read. The
-end of the input without a line means: stop.
+It starts before there is work: a line comes when what it needs is there, the recording for a
+model, a full topic for the queries. The end of the input means: no more.
 
 Example: echo '["a model", "plays", "targets"]' | python -m workshop_lib.teach.one_spark
 """
@@ -16,6 +17,7 @@ import json
 import os
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Any, Final, TextIO
 
 from pyspark.sql import DataFrame, SparkSession
@@ -36,34 +38,38 @@ from workshop_lib.teach.make import MODEL
 
 #: A scheduling pool of ``pools.xml``.
 POOL: Final = "model"
+POLL_SECONDS: Final = 0.2
 
 
-def main(settings: Settings, order: TextIO) -> None:
-    """Make all that a line of ``order`` names; SIGTERM ends it after the running batches."""
+def main(settings: Settings, orders: TextIO) -> None:
+    """Make all that the lines of ``orders`` name; SIGTERM ends it after the running batches."""
+    model: Future[None] | None = None
     with stop_on_signal() as stop, ThreadPoolExecutor(1) as beside:
         spark = spark_session(_a_slot_more(settings), short=True)
-        names = json.loads(order.readline() or "[]")
-        if not names:
-            return
-        queries = [name for name in names if name != MODEL]
-        prepare(settings)  # says which server is away, before anything else trips over it
-        model = beside.submit(_train, settings, spark) if MODEL in names else None
-        for query in queries:
-            if caught_up(settings, [query]):
-                # It has read everything, and yet it is not there: it reads it again.
-                forget(settings, query)
-        if queries:
-            run(
-                settings,
-                queries,
-                available_now=True,
-                stop=stop,
-                more={"targets": _targets_of(model)},
-            )
+        for line in orders:
+            names = json.loads(line)
+            if MODEL in names:
+                model = beside.submit(_train, settings, spark)
+            queries = [name for name in names if name != MODEL]
+            if queries:
+                _stream(settings, queries, model, stop)
+        while model and not model.done() and not stop.wait(POLL_SECONDS):
+            pass
         if stop.is_set():
             spark.stop()  # nobody waits for the model any more
         elif model:
             model.result()
+
+
+def _stream(
+    settings: Settings, queries: list[str], model: Future[None] | None, stop: Event
+) -> None:
+    prepare(settings)  # says which server is away, before anything else trips over it
+    for query in queries:
+        if caught_up(settings, [query]):
+            # It has read everything, and yet it is not there: it reads it again.
+            forget(settings, query)
+    run(settings, queries, available_now=True, stop=stop, more={"targets": _targets_of(model)})
 
 
 def _a_slot_more(settings: Settings) -> Settings:
