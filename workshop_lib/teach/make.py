@@ -81,8 +81,8 @@ def _ship(settings: Settings, to: str, tick: Tick) -> None:
 class Spark:
     """``one_spark`` in a process of its own, which makes a model and what the queries write.
 
-    ``start`` it before there is work for it: Java takes its seconds while others work. At the
-    end it is stopped, after the batches that it is writing.
+    ``start`` it before there is work for it: Java takes its seconds while others work. What it
+    has not made at the end, because we were interrupted, the next one makes.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -6,7 +6,8 @@ the queries, so Java starts once and no core waits; only the batch of ``targets`
 model.
 
 It starts before there is work: a line comes when what it needs is there, the recording for a
-model, a full topic for the queries. The end of the input means: no more.
+model, a full topic for the queries. The end of the input means: no more. SIGTERM ends it at
+once: whatever was half written is written again by the next one, as after any crash.
 
 Example: echo '["a model", "plays", "targets"]' | python -m workshop_lib.teach.one_spark
 """
@@ -17,12 +18,11 @@ import json
 import os
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event
 from typing import Any, Final, TextIO
 
 from pyspark.sql import DataFrame, SparkSession
 
-from workshop_lib.commands.common import quiet_clients, stop_on_signal
+from workshop_lib.commands.common import quiet_clients
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lock import only_one
 from workshop_lib.marketing import model_index
@@ -38,13 +38,12 @@ from workshop_lib.teach.make import MODEL
 
 #: A scheduling pool of ``pools.xml``.
 POOL: Final = "model"
-POLL_SECONDS: Final = 0.2
 
 
 def main(settings: Settings, orders: TextIO) -> None:
-    """Make all that the lines of ``orders`` name; SIGTERM ends it after the running batches."""
+    """Make all that the lines of ``orders`` name."""
     model: Future[None] | None = None
-    with stop_on_signal() as stop, ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside:
         spark = spark_session(_a_slot_more(settings), short=True)
         for line in orders:
             names = json.loads(line)
@@ -52,24 +51,18 @@ def main(settings: Settings, orders: TextIO) -> None:
                 model = beside.submit(_train, settings, spark)
             queries = [name for name in names if name != MODEL]
             if queries:
-                _stream(settings, queries, model, stop)
-        while model and not model.done() and not stop.wait(POLL_SECONDS):
-            pass
-        if stop.is_set():
-            spark.stop()  # nobody waits for the model any more
-        elif model:
+                _stream(settings, queries, model)
+        if model:
             model.result()
 
 
-def _stream(
-    settings: Settings, queries: list[str], model: Future[None] | None, stop: Event
-) -> None:
+def _stream(settings: Settings, queries: list[str], model: Future[None] | None) -> None:
     prepare(settings)  # says which server is away, before anything else trips over it
     for query in queries:
         if caught_up(settings, [query]):
             # It has read everything, and yet it is not there: it reads it again.
             forget(settings, query)
-    run(settings, queries, available_now=True, stop=stop, more={"targets": _targets_of(model)})
+    run(settings, queries, available_now=True, more={"targets": _targets_of(model)})
 
 
 def _a_slot_more(settings: Settings) -> Settings:
