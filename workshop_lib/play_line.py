@@ -23,10 +23,6 @@ _WELL_FORMED = re.compile(
     rb'(\d{1,19}),(\d{1,10}),(\d{1,10}),"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?)",'
     rb'([01]),"([0-9-]{0,10})"'
 )
-#: Nearly all lines: nothing in them can be too large, so the date alone has to be looked at.
-_USUAL = re.compile(
-    rb'\d{1,18},\d{1,9},\d{1,9},"(\d{4}-\d\d-\d\d \d\d:\d\d):([0-5]\d)",[01],"[0-9-]{0,10}"\r?\n?'
-)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -67,28 +63,19 @@ def parse(line: bytes, latest: int | None = None) -> Play:
     return play
 
 
-def played_at(line: bytes) -> int:
-    """``parse(line).played_at``, three times as fast: for a look at a whole recording."""
-    usual = _USUAL.fullmatch(line)
-    if not usual:
-        return parse(line).played_at
-    return _minute(usual[1]) + int(usual[2]) * 1000
+def _millis(when: bytes) -> int:
+    try:
+        second = int(when[17:19])
+        if second > 59:
+            raise ValueError("second must be in 0..59")
+        return _minute(when[:16]) + second * 1000 + int(when[20:].ljust(3, b"0"))
+    except ValueError as error:
+        raise MalformedPlay(f"played_at is no date: {when.decode()!r} ({error})") from None
 
 
 @lru_cache(maxsize=64)  # lines come in order of time, many of the same minute
 def _minute(when: bytes) -> int:
-    return _millis(when + b":00")
-
-
-def _millis(when: bytes) -> int:
-    text = when.decode()
-    try:
-        # fromisoformat wants three decimals or none
-        whole, _, fraction = text.partition(".")
-        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise MalformedPlay(f"played_at is no date: {text!r} ({error})") from None
-    return int(moment.timestamp()) * 1000 + int(fraction.ljust(3, "0") or 0)
+    return int(datetime.fromisoformat(when.decode()).replace(tzinfo=UTC).timestamp()) * 1000
 
 
 def _explain(line: bytes) -> tuple[bytes, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import pace
 from workshop_lib.ingest.pace import MISSING, Mask, Millis
-from workshop_lib.play_line import MalformedPlay, played_at, when
+from workshop_lib.play_line import MalformedPlay, parse, when
 
 #: Nothing else in a well-formed line looks like this.
 _DATE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?")
@@ -59,7 +59,7 @@ def scan(path: Path) -> Recorded:
         for line in file:
             lengths.append(len(line))
             try:
-                found.append(played_at(line))
+                found.append(parse(line).played_at)
             except MalformedPlay:
                 found.append(MISSING)
     if not found:

@@ -34,8 +34,8 @@ NEEDED_MODULES = frozenset(
         *("net", "security.auth", "unsupported", "zipfs"),
     )
 )
-#: The second compiler takes the cores for minutes, and pays off in hours of full load. Without
-#: it the servers start in three quarters of the time; bulk indexing is a third slower then.
+#: The second compiler takes the cores just when the servers are young. Without it they start in
+#: three quarters of the time; bulk indexing is a third slower then.
 FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 #: Folders that hold a Java, on Linux and macOS; ~ is the user's home.
 USUAL = (

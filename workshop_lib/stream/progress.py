@@ -71,7 +71,7 @@ def checkpoint(settings: Settings, query: str) -> Path:
 
 
 def forget(settings: Settings, query: str) -> None:
-    """How far ``query`` has come; all that it writes bears being written again."""
+    """Forget how far ``query`` has come; all that it writes bears being written again."""
     shutil.rmtree(checkpoint(settings, query), ignore_errors=True)
     for file in (settings.home / "stream").glob(f"{query}*.json"):
         file.unlink()

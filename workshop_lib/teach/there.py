@@ -95,9 +95,14 @@ def messages(settings: Settings) -> bool:
 
 
 def caught_up(settings: Settings, query: str) -> bool:
-    from workshop_lib.stream.progress import caught_up
+    from workshop_lib.stream.progress import caught_up, progress
 
-    return records(settings) > 0 and caught_up(settings, [query])
+    # One that never ran has nothing to ask Kafka about.
+    return (
+        progress(settings, query) is not None
+        and records(settings) > 0
+        and caught_up(settings, [query])
+    )
 
 
 def records(settings: Settings) -> int:
