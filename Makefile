@@ -60,6 +60,7 @@ lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
 	@$(BIN)/workshop exercises
@@ -70,10 +71,10 @@ lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	  pyproject.toml -o requirements.lock
 
 strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
-	@$(BIN)/python -m workshop_lib.teach.strip notebooks/*.ipynb solutions/*.ipynb
+	@$(BIN)/python -m workshop_lib.lessons.strip notebooks/*.ipynb solutions/*.ipynb
 
-kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/kibana
-	@$(BIN)/python -m workshop_lib.kibana
+kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/charts/kibana
+	@$(BIN)/python -m workshop_lib.charts.kibana
 
 clean: ## stop the servers; remove what running made, and the environment
 	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean

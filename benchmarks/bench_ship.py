@@ -21,12 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workshop_lib import connections
-from workshop_lib.contracts import PLAYS_TOPIC
 from workshop_lib.ingest.ship import ship
-from workshop_lib.play_line import Play, parse, to_document, to_json, to_line
+from workshop_lib.runtime import connections
+from workshop_lib.schema.play import Play, parse, to_document, to_json, to_line
+from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
+from workshop_lib.stack.reset import reset
 
 #: Lines of a sample: one request per line, one connection per line.
 KEPT, ANEW = 500, 20

@@ -19,13 +19,14 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workshop_lib import connections, contracts
 from workshop_lib.ingest.dead_letters import in_topic
-from workshop_lib.play_line import MalformedPlay, parse, to_json
+from workshop_lib.runtime import connections
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.play import MalformedPlay, parse, to_json
 from workshop_lib.settings import Settings
+from workshop_lib.stack.reset import reset
 from workshop_lib.stream.queries import QUERIES
 from workshop_lib.stream.run import run
-from workshop_lib.teach.reset import reset
 from workshop_lib.world.generate import generate
 
 #: As many plays a day as in the demo: how many share a minute matters for the counts.

@@ -28,11 +28,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import CDPSession, Page
 
-from workshop_lib import web
-from workshop_lib.browser import browser
-from workshop_lib.connections import bulk_index, create_index, elasticsearch, redis_client
+from workshop_lib.page import server as web
+from workshop_lib.page.browser import browser
+from workshop_lib.runtime import process
+from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch, redis_client
 from workshop_lib.settings import Settings
-from workshop_lib.stack import process
 
 STATES = ("CA", "TX", "FL", "NY", "PA", "IL", "OH", "GA", "NC", "WA", "AK", "unknown")
 BANDS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")

@@ -59,7 +59,7 @@ def stack(running_stack: Settings, settings: Settings) -> Settings:
 @pytest.fixture
 def nothing_left(stack: Settings) -> Iterator[None]:
     """After the test its topics, indices and keys are gone: its name space is never used again."""
-    from workshop_lib.teach.reset import reset
+    from workshop_lib.stack.reset import reset
 
     yield
     reset(stack)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from workshop_lib.connections import elasticsearch, redis_client
+from workshop_lib.lessons.exercises import live
+from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.settings import Settings
-from workshop_lib.teach.exercises import live
 
 
 class Mistake(NamedTuple):

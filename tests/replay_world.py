@@ -7,7 +7,7 @@ from typing import Any
 
 from workshop_lib.ingest.replay import ReplayState
 from workshop_lib.ingest.replay import replay as real_replay
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_line
+from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line
 from workshop_lib.settings import Settings
 
 BEGIN = 1_700_000_000_000

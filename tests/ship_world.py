@@ -6,10 +6,10 @@ import json
 import os
 from typing import Any
 
-from workshop_lib import connections
-from workshop_lib.contracts import PLAYS_TOPIC
 from workshop_lib.ingest import dead_letters
-from workshop_lib.play_line import Play
+from workshop_lib.runtime import connections
+from workshop_lib.schema.play import Play
+from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 BEGIN = 1_700_000_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from workshop_lib.connections import redis_client
 from workshop_lib.marketing.delivery import Queue
 from workshop_lib.marketing.outbox import DEAD, GROUP, OUTBOX, decide, target_id
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 NOON = 1_769_860_800_000  # 2026-01-31 12:00 UTC

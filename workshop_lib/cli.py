@@ -9,8 +9,8 @@ from importlib import import_module
 import typer
 from rich.markup import escape
 
-from workshop_lib.commands.common import err
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.console import err
 
 app = typer.Typer(
     no_args_is_help=True,

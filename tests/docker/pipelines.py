@@ -15,8 +15,8 @@ from typing import Any
 import pyspark
 import pytest
 
+from workshop_lib.runtime import artifacts, java
 from workshop_lib.settings import PROJECT
-from workshop_lib.stack import artifacts, java
 
 PIPELINE = PROJECT / "docker" / "logstash" / "pipeline"
 INSIDE = "/usr/share/logstash/pipeline/"

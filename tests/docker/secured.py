@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workshop_lib.runtime import artifacts, process
+from workshop_lib.runtime.java import find_or_install
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, elasticsearch, process
-from workshop_lib.stack.java import find_or_install
-from workshop_lib.wait import wait_until
+from workshop_lib.stack import elasticsearch
 
 #: May do everything.
 ADMIN = "admin"

@@ -11,11 +11,13 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch, NotF
 from elasticsearch.exceptions import AuthorizationException
 from secured import ADMIN, PASSWORD, running
 
-from workshop_lib import connections, contracts
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema import templates
 from workshop_lib.settings import Settings
-from workshop_lib.stack import access, templates
+from workshop_lib.stack import access
 from workshop_lib.stack.elasticsearch import home as elasticsearch_home
-from workshop_lib.wait import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

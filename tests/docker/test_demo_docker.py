@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from docker_machine import Docker
 
-from workshop_lib import connections, demo_docker
+from workshop_lib.lessons import demo_docker
+from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
 from workshop_lib.stack import compose
 from workshop_lib.verify import compare

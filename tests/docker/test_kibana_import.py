@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from workshop_lib.charts.kibana.saved_objects import FILE
 from workshop_lib.errors import WorkshopError
-from workshop_lib.kibana.saved_objects import FILE
 from workshop_lib.stack.kibana import import_all, import_file
 
 OWN_KEY = "Basic " + base64.b64encode(b"elastic:secret").decode()

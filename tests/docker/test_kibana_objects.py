@@ -11,9 +11,9 @@ import pytest
 from kibana_check import broken_references, drilldowns, repeated_ids
 from kibana_query import Object
 
-from workshop_lib.contracts import INDICES
-from workshop_lib.kibana import charts, dashboards, document
-from workshop_lib.kibana.saved_objects import FILE, TYPE_VERSIONS, ndjson
+from workshop_lib.charts.kibana import charts, dashboards, document
+from workshop_lib.charts.kibana.saved_objects import FILE, TYPE_VERSIONS, ndjson
+from workshop_lib.schema.tables import INDICES
 
 LINES = FILE.read_text(encoding="utf-8").splitlines()
 OBJECTS: list[Object] = [json.loads(line) for line in LINES]

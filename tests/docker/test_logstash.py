@@ -14,9 +14,10 @@ import pytest
 import yaml
 from pipelines import INSIDE, PIPELINE, options, parsed, run_filters
 
-from workshop_lib import connections, contracts
 from workshop_lib.ingest import dead_letters
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_document, to_line
+from workshop_lib.runtime import connections
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.play import MalformedPlay, Play, parse, to_document, to_line
 from workshop_lib.settings import PROJECT, Settings
 
 LOGSTASH = PROJECT / "docker" / "logstash"

@@ -14,7 +14,7 @@ import yaml
 from composed import FILE, services
 from pytest import param
 
-from workshop_lib import node
+from workshop_lib.runtime import node
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, compose, elasticsearch, kafka, redis
 from workshop_lib.stack.docker_preflight import GIB, SHARE

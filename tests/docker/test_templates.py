@@ -8,15 +8,16 @@ from collections.abc import Iterator
 import pytest
 from elasticsearch import Elasticsearch
 
-from workshop_lib import connections, contracts
+from workshop_lib.runtime import connections
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema import templates
 from workshop_lib.settings import Settings
-from workshop_lib.stack import templates
 
 
 def test_there_is_a_file_for_every_index_and_it_is_what_the_contract_says() -> None:
     files = {path.stem: path.read_text() for path in templates.FOLDER.glob("*.json")}
     want = {index: templates.text(index) for index in contracts.INDICES}
-    assert files == want, "run `python -m workshop_lib.stack.templates`"
+    assert files == want, "run `python -m workshop_lib.schema.templates`"
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib import rehearsal
-from workshop_lib.stack import class_archive
+from workshop_lib.runtime import class_archive
+from workshop_lib.spark_startup import rehearsal
 
 #: Starts Spark, counts to ten; says the JVM's options that mean the archive.
 SCRIPT = """
 import sys
 from pathlib import Path
 from workshop_lib.settings import Settings
-from workshop_lib.stack import class_archive
+from workshop_lib.runtime import class_archive
 from workshop_lib.stream.session import spark_session
 
 folder, log, home = map(Path, sys.argv[1:])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from workshop_lib.connections import redis_client
 from workshop_lib.marketing import optouts
 from workshop_lib.marketing.message import phone
 from workshop_lib.marketing.outbox import DECIDE, OUTBOX, Decision, decide, target_id
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 pytestmark = pytest.mark.stack

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from workshop_lib import stack, web
-from workshop_lib.connections import elasticsearch, redis_client
+from workshop_lib import stack
+from workshop_lib.page import server as web
+from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.settings import Settings
 from workshop_lib.verify.check import Check
 from workshop_lib.verify.score import stages

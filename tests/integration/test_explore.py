@@ -11,19 +11,26 @@ import pandas as pd
 import pytest
 from explore_world import FROM, TO, index, known_plays
 
-from workshop_lib import connections
+from workshop_lib.charts.explore.ask import MISSING, OTHER, Answer, ask, discover
+from workshop_lib.charts.explore.chart import (
+    Chart,
+    DateHistogram,
+    GeoGrid,
+    Histogram,
+    Metric,
+    Terms,
+)
+from workshop_lib.charts.explore.dashboard import Dashboard
+from workshop_lib.charts.explore.discover import Discover
+from workshop_lib.charts.explore.draw import draw
+from workshop_lib.charts.explore.fields import fields, top_values
+from workshop_lib.charts.explore.search import Filter, Search
+from workshop_lib.charts.explore.time_range import TimeRange
+from workshop_lib.charts.explore.visualize import Visualize
 from workshop_lib.errors import WorkshopError
-from workshop_lib.explore.ask import MISSING, OTHER, Answer, ask, discover
-from workshop_lib.explore.chart import Chart, DateHistogram, GeoGrid, Histogram, Metric, Terms
-from workshop_lib.explore.dashboard import Dashboard
-from workshop_lib.explore.discover import Discover
-from workshop_lib.explore.draw import draw
-from workshop_lib.explore.fields import fields, top_values
-from workshop_lib.explore.search import Filter, Search
-from workshop_lib.explore.time_range import TimeRange
-from workshop_lib.explore.visualize import Visualize
+from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
+from workshop_lib.stack.reset import reset
 
 pytestmark = pytest.mark.stack
 

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from workshop_lib import stack
-from workshop_lib.browser import browser
 from workshop_lib.ingest.replay import read_state
+from workshop_lib.page.browser import browser
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.wait import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_lib.connections import create_index, create_topics, elasticsearch, kafka_admin
+from workshop_lib.lessons.sandbox import sandbox
+from workshop_lib.runtime.connections import create_index, create_topics, elasticsearch, kafka_admin
 from workshop_lib.settings import Settings
-from workshop_lib.teach.reset import reset
-from workshop_lib.teach.sandbox import sandbox
+from workshop_lib.stack.reset import reset
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 

@@ -19,16 +19,16 @@ import pytest
 from sms_orders import buried, empty, order, pending, quick
 from stream_world import documents, environment
 
-from workshop_lib import connections
-from workshop_lib.connections import redis_client
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import optouts, sms_server
 from workshop_lib.marketing.delivery import Queue
 from workshop_lib.marketing.outbox import OUTBOX
 from workshop_lib.marketing.sms_gateway import Phone, serving
 from workshop_lib.marketing.sms_server import serve
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.connections import redis_client
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -11,10 +11,11 @@ import psutil
 import pytest
 
 from workshop_lib import stack
-from workshop_lib.connections import consumer, create_topics, producer, redis_client
+from workshop_lib.runtime import artifacts, process
+from workshop_lib.runtime.connections import consumer, create_topics, producer, redis_client
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, elasticsearch, process
-from workshop_lib.wait import wait_until
+from workshop_lib.stack import elasticsearch
 
 pytestmark = pytest.mark.stack
 

@@ -24,9 +24,9 @@ from stream_world import (
     write_world,
 )
 
-from workshop_lib import connections
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.wait import wait_until
 
 pytestmark = [
     pytest.mark.stack,

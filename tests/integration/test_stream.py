@@ -23,15 +23,16 @@ from stream_world import (
     write_world,
 )
 
-from workshop_lib import connections, contracts
-from workshop_lib.contracts import DEAD_LETTER_HEADER, UNKNOWN
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.dead_letters import in_topic
+from workshop_lib.runtime import connections
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.tables import DEAD_LETTER_HEADER, UNKNOWN
 from workshop_lib.settings import Settings
+from workshop_lib.stack.reset import reset
 from workshop_lib.stream import run as runner
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
 from workshop_lib.stream.run import run
-from workshop_lib.teach.reset import reset
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("spark")]
 

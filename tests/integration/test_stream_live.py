@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from stream_world import play, send
 
-from workshop_lib.connections import create_topics, redis_client
-from workshop_lib.ingest.state_file import save
+from workshop_lib.runtime.connections import create_topics, redis_client
+from workshop_lib.runtime.state_file import save
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.live import KEY, tell, told
 from workshop_lib.stream.progress import offsets
-from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -22,11 +22,11 @@ from stream_world import (
     write_world,
 )
 
-from workshop_lib import connections
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
 from workshop_lib.stream.queries import QUERIES
-from workshop_lib.wait import wait_until
 
 pytestmark = [
     pytest.mark.stack,

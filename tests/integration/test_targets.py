@@ -13,14 +13,14 @@ from pyspark.sql import SparkSession
 from stream_world import MINUTE, documents, play, send
 from target_world import KNOWN, accept, outbox, recommit, takers, write_world
 
-from workshop_lib import connections
-from workshop_lib.connections import redis_client
 from workshop_lib.marketing import optouts, registry, targets
 from workshop_lib.marketing.outbox import DECIDE
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.connections import redis_client
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
 from workshop_lib.stream.run import run
-from workshop_lib.wait import wait_until
 
 pytestmark = pytest.mark.stack
 

@@ -16,13 +16,13 @@ from sms_orders import buried, empty, quick
 from stream_world import documents, environment, play, send
 from target_world import accept, outbox, takers, write_world
 
-from workshop_lib import connections
 from workshop_lib.marketing.sms_gateway import Phone, serving
 from workshop_lib.marketing.targets import targets_query
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint
 from workshop_lib.stream.run import run
-from workshop_lib.wait import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 

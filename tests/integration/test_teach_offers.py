@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sms_orders import order
 
-from workshop_lib.connections import create_index, elasticsearch
+from workshop_lib.lessons import offers
+from workshop_lib.lessons.operating import forget_last_commit
 from workshop_lib.marketing import optouts
+from workshop_lib.runtime.connections import create_index, elasticsearch
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint
-from workshop_lib.teach import offers
-from workshop_lib.teach.operating import forget_last_commit
 
 pytestmark = pytest.mark.stack
 

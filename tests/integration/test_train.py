@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from made_models import NO, YES, candidate
 
-from workshop_lib import demo
-from workshop_lib.connections import elasticsearch
+from workshop_lib.lessons import demo
 from workshop_lib.marketing import model_index, registry
 from workshop_lib.marketing.drift import drift
 from workshop_lib.marketing.features import FEATURES
+from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.wait import wait_until
 from workshop_lib.world.generate import generate
 from workshop_lib.world.read import load_clicks, load_customers
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from begun_world import of_its_own
 
+from workshop_lib.lessons import begin
+from workshop_lib.lessons.begin import start_over
 from workshop_lib.settings import Settings
-from workshop_lib.teach import begin
-from workshop_lib.teach.begin import start_over
-from workshop_lib.teach.reset import reset
+from workshop_lib.stack.reset import reset
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from begun_world import of_its_own
 
-from workshop_lib.connections import elasticsearch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
-from workshop_lib.lock import only_one
+from workshop_lib.lessons import begin
+from workshop_lib.lessons import prerequisites as there
+from workshop_lib.lessons.begin import start_over
+from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.step import environment
 from workshop_lib.settings import Settings
-from workshop_lib.step import environment
 from workshop_lib.stream.progress import progress
-from workshop_lib.teach import begin, there
-from workshop_lib.teach.begin import start_over
 from workshop_lib.verify.score import stage1, stages, truth
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -17,12 +17,11 @@ from elasticsearch.helpers import bulk
 from exercise_mistakes import MISTAKES, Mistake
 from kafka.admin import NewTopic
 
-from workshop_lib.connections import elasticsearch, kafka_admin, producer, redis_client
+from workshop_lib.lessons.exercises import check, live
+from workshop_lib.lessons.exercises.generate import TITLE, code_cells
+from workshop_lib.lessons.exercises.outcome import Outcome, Result
+from workshop_lib.runtime.connections import elasticsearch, kafka_admin, producer, redis_client
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.teach import check
-from workshop_lib.teach.exercises import live
-from workshop_lib.teach.generate import TITLE, code_cells
-from workshop_lib.teach.outcome import Outcome, Result
 
 NAMES = ("stage1", "stage2", "stage3", "stage4")
 NUMBERS = [

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from workshop_lib.play_line import parse
+from workshop_lib.lessons.exercises import check
+from workshop_lib.lessons.exercises.generate import as_found
+from workshop_lib.lessons.exercises.lab import NOTEBOOK
+from workshop_lib.lessons.exercises.open_redis import problem
+from workshop_lib.lessons.exercises.outcome import Outcome
+from workshop_lib.schema.play import parse
 from workshop_lib.settings import Settings
-from workshop_lib.teach import check
-from workshop_lib.teach.exercises.lab import NOTEBOOK
-from workshop_lib.teach.exercises.open_redis import problem
-from workshop_lib.teach.generate import as_found
-from workshop_lib.teach.outcome import Outcome
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -135,7 +135,7 @@ def test_a_redis_that_would_be_open_is_never_started(monkeypatch: pytest.MonkeyP
     def start(*words: Any, **how: Any) -> None:
         raise AssertionError("it was started")
 
-    monkeypatch.setattr("workshop_lib.teach.exercises.open_redis.subprocess.Popen", start)
+    monkeypatch.setattr("workshop_lib.lessons.exercises.open_redis.subprocess.Popen", start)
     for text, _ in MISTAKES["L.6"][:2]:
         assert "not started" in problem(text)
     with pytest.raises(AssertionError, match="it was started"):

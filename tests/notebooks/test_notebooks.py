@@ -17,8 +17,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from workshop_lib.lessons.strip import COMPARED, stripped
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.teach.strip import COMPARED, stripped
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from workshop_lib.lessons.exercises import check
+from workshop_lib.lessons.exercises.generate import SOLUTIONS
+from workshop_lib.runtime.step import environment
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.step import environment
-from workshop_lib.teach import check
-from workshop_lib.teach.generate import SOLUTIONS
 
 NAMES = ("stage1", "stage2", "stage3", "stage4", "lab")
 

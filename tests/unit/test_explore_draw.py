@@ -10,16 +10,23 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from workshop_lib.charts.explore import html, saved
+from workshop_lib.charts.explore.ask import Answer, Found
+from workshop_lib.charts.explore.chart import (
+    Chart,
+    DateHistogram,
+    GeoGrid,
+    Histogram,
+    Metric,
+    Terms,
+)
+from workshop_lib.charts.explore.draw import draw, histogram
+from workshop_lib.charts.explore.maps import state_values, tile_positions
+from workshop_lib.charts.explore.pies import spread
+from workshop_lib.charts.explore.search import Filter, Search
+from workshop_lib.charts.explore.style import Picture, brief
+from workshop_lib.charts.explore.time_range import INTERVALS, Span
 from workshop_lib.errors import WorkshopError
-from workshop_lib.explore import html, saved
-from workshop_lib.explore.ask import Answer, Found
-from workshop_lib.explore.chart import Chart, DateHistogram, GeoGrid, Histogram, Metric, Terms
-from workshop_lib.explore.draw import draw, histogram
-from workshop_lib.explore.maps import state_values, tile_positions
-from workshop_lib.explore.pies import spread
-from workshop_lib.explore.search import Filter, Search
-from workshop_lib.explore.style import Picture, brief
-from workshop_lib.explore.time_range import INTERVALS, Span
 from workshop_lib.settings import Settings
 from workshop_lib.world.places import STATE_THOUSANDS
 

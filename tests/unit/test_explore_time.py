@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_lib.errors import WorkshopError
-from workshop_lib.explore.time_range import (
+from workshop_lib.charts.explore.time_range import (
     COMMONLY_USED,
     DAY,
     HOUR,
@@ -18,6 +17,7 @@ from workshop_lib.explore.time_range import (
     iso,
     moment,
 )
+from workshop_lib.errors import WorkshopError
 
 NOON = 1_769_860_800_000  # 2026-01-31T12:00:00Z
 

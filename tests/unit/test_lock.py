@@ -10,13 +10,13 @@ import sys
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import holder, only_one, running
+from workshop_lib.runtime.lock import holder, only_one, running
 from workshop_lib.settings import Settings
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from workshop_lib.lock import only_one
+from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import Settings
 with only_one(Settings(home=Path(sys.argv[1]), namespace=sys.argv[2]), "replay"):
     print("held", flush=True)

@@ -14,7 +14,7 @@ import pytest
 from workshop_lib.marketing.features import FEATURES, features, history
 from workshop_lib.marketing.learn import training_rows
 from workshop_lib.marketing.train import OFFER_AD, labels
-from workshop_lib.play_line import MalformedPlay, parse
+from workshop_lib.schema.play import MalformedPlay, parse
 from workshop_lib.world.generate import generate
 from workshop_lib.world.read import load_clicks, load_customers
 

@@ -12,11 +12,10 @@ import pandas as pd
 import pytest
 import typer
 
-from workshop_lib import demo
 from workshop_lib.commands.train import repeat, seconds
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import state_file
 from workshop_lib.ingest.recorded import fingerprint, scan
+from workshop_lib.lessons import demo
 from workshop_lib.marketing import libsvm
 from workshop_lib.marketing.features import FEATURES, ORIGINAL_FEATURES
 from workshop_lib.marketing.gate import gate
@@ -29,6 +28,7 @@ from workshop_lib.marketing.learn import (
 from workshop_lib.marketing.learn import history as plays_of
 from workshop_lib.marketing.train import PARTS, Trained, part_of, train
 from workshop_lib.marketing.useless import shuffled
+from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
 from workshop_lib.world.generate import generate
 from workshop_lib.world.read import load_clicks, load_customers

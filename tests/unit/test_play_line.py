@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from workshop_lib.play_line import (
+from workshop_lib.schema.play import (
     MAX_LINE_BYTES,
     MalformedPlay,
     Play,

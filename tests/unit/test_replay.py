@@ -14,8 +14,8 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.recorded import redate, same_but_for_date, scan
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.replay import replay as real_replay
-from workshop_lib.lock import only_one
-from workshop_lib.play_line import Play, parse, to_line
+from workshop_lib.runtime.lock import only_one
+from workshop_lib.schema.play import Play, parse, to_line
 from workshop_lib.settings import Settings
 
 

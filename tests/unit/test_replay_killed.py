@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from replay_world import HOUR, NOW, Clock, log_lines, moved, record, replay, usual_lines
 
-from workshop_lib.ingest import live_log, state_file
+from workshop_lib.ingest import live_log
 from workshop_lib.ingest.recorded import same_but_for_date
 from workshop_lib.ingest.replay import read_state
+from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
 
 

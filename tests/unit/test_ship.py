@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import dead_letters, redeliver, state_file
+from workshop_lib.ingest import dead_letters, redeliver
 from workshop_lib.ingest import ship as module
 from workshop_lib.ingest.dead_letters import Letter, kind
 from workshop_lib.ingest.follow import LONGEST_LINE, Line
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship, sort_out
 from workshop_lib.ingest.sinks import Refused, Unavailable
-from workshop_lib.play_line import Play, to_line
+from workshop_lib.runtime import state_file
+from workshop_lib.schema.play import Play, to_line
 from workshop_lib.settings import Settings
 
 BEGIN = 1_700_000_000_000

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import artifacts
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.stack import java
+from workshop_lib.runtime import java
 
 
 @pytest.mark.parametrize(

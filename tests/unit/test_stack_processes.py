@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workshop_lib.stack import process
+from workshop_lib.runtime import process
 
 SLEEP = process.Command([sys.executable, "-c", "import time; time.sleep(60)"], {})
 

@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from workshop_lib import step
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import step
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.wait import wait_until
 
 
 def test_asked_to_stop_it_ends_and_its_log_is_kept(settings: Settings) -> None:

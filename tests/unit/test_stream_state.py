@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from stream_world import MINUTE, NOON, hits, minutes, play, random_plays
 
-from workshop_lib.play_line import Play
+from workshop_lib.schema.play import Play
 from workshop_lib.settings import Settings
 from workshop_lib.stream.aggregate import distinct, per_minute
 from workshop_lib.stream.interests import interests

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.settings import Settings
-from workshop_lib.teach.check import Checks
-from workshop_lib.teach.outcome import (
+from workshop_lib.lessons.exercises.check import Checks
+from workshop_lib.lessons.exercises.outcome import (
     CheckFailed,
     Exercise,
     NotAttempted,
@@ -25,6 +24,7 @@ from workshop_lib.teach.outcome import (
     of_type,
     shown,
 )
+from workshop_lib.settings import Settings
 
 
 def three(settings: Settings, answer: Any) -> None:
@@ -44,7 +44,7 @@ def nothing(settings: Settings) -> None:
 
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> Checks:
-    module = ModuleType("workshop_lib.teach.exercises.fake")
+    module = ModuleType("workshop_lib.lessons.exercises.fake")
     module.EXERCISES = (  # type: ignore[attr-defined]
         Exercise("9.1", "Three", three, ("Count.", "Two and one.")),
         Exercise("9.2", "Nothing", nothing, (), live=True),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.teach import generate
+from workshop_lib.lessons.exercises import generate
 
 IN_A_FUNCTION = """# Exercise 2.1: Twice
 def twice(n):

@@ -6,9 +6,9 @@ import psutil
 import pytest
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons.make import MODEL, Spark
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.teach.make import MODEL, Spark
-from workshop_lib.wait import wait_until
 
 
 def of(settings: Settings) -> list[int]:

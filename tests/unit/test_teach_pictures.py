@@ -12,9 +12,9 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from workshop_lib.play_line import when
-from workshop_lib.teach import by_spark, lanes, planted, timelines
-from workshop_lib.teach.by_hand import Lag, evening
+from workshop_lib.lessons import by_spark, lanes, planted, timelines
+from workshop_lib.lessons.by_hand import Lag, evening
+from workshop_lib.schema.play import when
 
 
 def record(partition: int, offset: int, key: int) -> Any:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.play_line import MalformedPlay, parse, to_line
+from workshop_lib.schema.play import MalformedPlay, parse, to_line
 from workshop_lib.world import faults, lines
 from workshop_lib.world.behaviour import _one_at_a_time
 from workshop_lib.world.generate import generate

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.play_line import parse
+from workshop_lib.schema.play import parse
 from workshop_lib.world.import_ import import_
 from workshop_lib.world.read import load_clicks, load_customers, load_tracks
 

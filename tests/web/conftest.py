@@ -17,10 +17,10 @@ import web_world
 from page_reading import DRAWN, LIVE, Visit
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from workshop_lib import web
-from workshop_lib.browser import browser as real_browser
+from workshop_lib.page import server as web
+from workshop_lib.page.browser import browser as real_browser
+from workshop_lib.runtime import process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import process
 
 expect.set_options(timeout=30_000)  # for a busy machine; nobody waits so long otherwise
 

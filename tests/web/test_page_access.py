@@ -9,7 +9,7 @@ import pytest
 from page_reading import DRAWN, LIVE, Visit, rows
 from playwright.sync_api import Page, expect
 
-from workshop_lib.node import WEB
+from workshop_lib.runtime.node import WEB
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 

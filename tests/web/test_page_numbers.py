@@ -15,7 +15,7 @@ import web_world
 from page_reading import Visit, rows
 from playwright.sync_api import Page, expect
 
-from workshop_lib.connections import redis_client
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]

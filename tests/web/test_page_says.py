@@ -15,8 +15,8 @@ from cable import Cable
 from page_reading import Visit
 from playwright.sync_api import expect
 
-from workshop_lib import web
-from workshop_lib.connections import redis_client
+from workshop_lib.page import server as web
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]

@@ -15,10 +15,12 @@ import pytest
 from page_reading import get
 from playwright.sync_api import Browser
 
-from workshop_lib import browser, node, stack, web
+from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
+from workshop_lib.page import browser
+from workshop_lib.page import server as web
+from workshop_lib.runtime import node, process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import process
 
 
 def started(home: Path, *words: str) -> subprocess.Popen[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from workshop_lib import node
+from workshop_lib.runtime import node
 
 
 def test_what_node_tests() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.connections import bulk_index, create_index, elasticsearch, redis_client
-from workshop_lib.contracts import INDICES
+from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch, redis_client
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.verify.expected import expected
 from workshop_lib.world.generate import generate

@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.console import err, out, print_json
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workshop_lib.commands.common import err, out, progress_bar
+from workshop_lib.runtime.console import err, out, progress_bar
 
 
 def register(app: typer.Typer) -> None:
@@ -29,10 +29,11 @@ def demo(
     turn, runs inside a container, and compares Logstash with the shipper.
     Example: workshop demo --keep
     """
-    from workshop_lib import demo as whole
-    from workshop_lib import stack, web
+    from workshop_lib import stack
     from workshop_lib.commands.stack import settings_of
     from workshop_lib.commands.verify import print_scorecard
+    from workshop_lib.lessons import demo as whole
+    from workshop_lib.page import server as web
     from workshop_lib.verify.check import Check, Stage
 
     settings = settings_of(docker)
@@ -79,8 +80,9 @@ def demo(
 
 def _on_docker(settings: object, keep: bool) -> int:
     """The demo on the Docker stack; the exit code."""
-    from workshop_lib import demo_docker, stack
+    from workshop_lib import stack
     from workshop_lib.commands.verify import print_scorecard
+    from workshop_lib.lessons import demo_docker
     from workshop_lib.settings import Settings
     from workshop_lib.verify.check import Check, Stage
 
@@ -110,8 +112,8 @@ NEXT_AFTER_DOWN = (
 
 def _someones_work(settings: object) -> bool:
     """Whether there is a replay that the demo did not make."""
-    from workshop_lib.demo import mark
     from workshop_lib.ingest.replay import read_state
+    from workshop_lib.lessons.demo import mark
     from workshop_lib.settings import Settings
 
     assert isinstance(settings, Settings)

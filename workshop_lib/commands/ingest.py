@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from workshop_lib.commands.common import (
+from workshop_lib.runtime.console import (
     err,
     out,
     print_json,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.commands.common import err, out, stop_on_signal
+from workshop_lib.runtime.console import err, out, stop_on_signal
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def lab(
     import webbrowser
 
     from workshop_lib.commands.stack import fetch
-    from workshop_lib.lab import run
+    from workshop_lib.lessons.lab import run
     from workshop_lib.settings import Settings
 
     settings = Settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json, stop_on_signal
+from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
 
 optout = typer.Typer(no_args_is_help=True, help="Who wants no messages: add, remove, list.")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
-from workshop_lib.commands.common import err, out, print_json, progress_bar
+from workshop_lib.runtime.console import err, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from workshop_lib.settings import Settings
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def fetch(settings: Settings) -> None:
     """Have Java and the servers' files, with a bar while anything is fetched."""
-    from workshop_lib.stack import artifacts, java
+    from workshop_lib.runtime import artifacts, java
 
     with err.status("Looking for Java …"):
         java.find_or_install()
@@ -46,7 +46,7 @@ def fetch(settings: Settings) -> None:
 def rehearse() -> None:
     """Let Spark write down its classes, so that it starts in half of the time from now on."""
     from workshop_lib.errors import WorkshopError
-    from workshop_lib.stack import class_archive
+    from workshop_lib.runtime import class_archive
 
     start = time.monotonic()
     with err.status("") as status:
@@ -112,7 +112,7 @@ def up(
 def say_if_changed(settings: Settings) -> None:
     """A position in one stack's servers is wrong in another's: say how to start over."""
     from workshop_lib.stack import record
-    from workshop_lib.teach.reset import local_state
+    from workshop_lib.stack.reset import local_state
 
     if record.changed(settings) and any(path.exists() for path in local_state(settings)):
         err.print(
@@ -155,7 +155,8 @@ def status(as_json: bool = AS_JSON) -> None:
 
     Exit code 1 if one of them is not well. Example: workshop status --json
     """
-    from workshop_lib import stack, web
+    from workshop_lib import stack
+    from workshop_lib.page import server as web
     from workshop_lib.settings import Settings
 
     settings = Settings()
@@ -236,9 +237,9 @@ def download(docker: bool = DOCKER) -> None:
 
     Example: workshop download
     """
-    from workshop_lib import node
+    from workshop_lib.runtime import artifacts, node
     from workshop_lib.settings import Settings
-    from workshop_lib.stack import artifacts, compose
+    from workshop_lib.stack import compose
 
     if docker:
         compose.download(Settings())

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from workshop_lib.commands.common import err, print_json, quiet_clients, stop_on_signal
+from workshop_lib.runtime.console import err, print_json, quiet_clients, stop_on_signal
 
 
 class Name(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json
+from workshop_lib.runtime.console import err, out, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def check(
 
     Example: [b]workshop check 2[/b]
     """
-    from workshop_lib.teach import check as checks
+    from workshop_lib.lessons.exercises import check as checks
 
     with err.status("Looking …"):
         results = getattr(checks, f"stage{stage}").live()
@@ -51,7 +51,7 @@ def exercises(
 
     Example: [b]workshop exercises --check[/b]
     """
-    from workshop_lib.teach import generate
+    from workshop_lib.lessons.exercises import generate
 
     made = generate.generate()
     changed = generate.differences(made) if only_check else generate.write(made)

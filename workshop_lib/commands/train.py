@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json, progress_bar, stop_on_signal
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.console import err, out, print_json, progress_bar, stop_on_signal
 
 if TYPE_CHECKING:
     from threading import Event
@@ -62,7 +62,7 @@ def train(
 
     Example: [b]workshop train[/b], or [b]workshop train --every 10m[/b]
     """
-    from workshop_lib.lock import only_one
+    from workshop_lib.runtime.lock import only_one
     from workshop_lib.settings import Settings
 
     settings = Settings()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from workshop_lib.commands.common import err, out, print_json
+from workshop_lib.runtime.console import err, out, print_json
 
 if TYPE_CHECKING:
     from workshop_lib.verify.check import Stage
@@ -95,7 +95,7 @@ def trace(
     from rich.markup import escape
     from rich.table import Table
 
-    from workshop_lib.play_line import when
+    from workshop_lib.schema.play import when
     from workshop_lib.settings import Settings
     from workshop_lib.verify.trace import trace as follow
 
@@ -166,9 +166,9 @@ def reset(
 
     Example: [b]workshop reset --yes[/b], or [b]workshop reset --to-stage 3[/b]
     """
+    from workshop_lib.lessons.begin import start_over
     from workshop_lib.settings import Settings
-    from workshop_lib.teach.begin import start_over
-    from workshop_lib.teach.reset import reset as clear
+    from workshop_lib.stack.reset import reset as clear
 
     if not yes:
         typer.confirm("Clear all that flowed through Kafka, Elasticsearch and Redis?", abort=True)

@@ -7,7 +7,7 @@ import subprocess
 
 import typer
 
-from workshop_lib.commands.common import err, stop_on_signal
+from workshop_lib.runtime.console import err, stop_on_signal
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,9 @@ def web(
 
     Example: [b]workshop web --port 8090[/b]
     """
-    from workshop_lib import node
-    from workshop_lib import web as page
     from workshop_lib.errors import WorkshopError
+    from workshop_lib.page import server as page
+    from workshop_lib.runtime import node
     from workshop_lib.settings import Settings
 
     settings = Settings()

@@ -17,7 +17,7 @@ import numpy as np
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import pace
 from workshop_lib.ingest.pace import MISSING, Mask, Millis
-from workshop_lib.play_line import MalformedPlay, parse, when
+from workshop_lib.schema.play import MalformedPlay, parse, when
 
 #: Nothing else in a well-formed line looks like this.
 _DATE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?")

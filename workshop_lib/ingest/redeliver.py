@@ -22,8 +22,8 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.ingest.sinks import SINKS, Unavailable
-from workshop_lib.lock import only_one
-from workshop_lib.play_line import MalformedPlay, Play, from_json, parse, when
+from workshop_lib.runtime.lock import only_one
+from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, when
 from workshop_lib.settings import Settings
 
 #: Where letters lie → the target that they were on their way to.

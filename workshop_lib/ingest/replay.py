@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import pace, state_file
+from workshop_lib.ingest import pace
 from workshop_lib.ingest.live_log import LogWriter, Mark, Written, write_all, written
 from workshop_lib.ingest.recorded import (
     Recorded,
@@ -27,7 +27,8 @@ from workshop_lib.ingest.recorded import (
     same_but_for_date,
     scan,
 )
-from workshop_lib.lock import only_one
+from workshop_lib.runtime import state_file
+from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import Settings
 
 #: Lines are written in chunks: all that are due, so often (seconds), and so many at most.

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import dead_letters, state_file
+from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.ingest.follow import Follower, Line, Position
 from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
-from workshop_lib.lock import only_one
-from workshop_lib.play_line import MalformedPlay, Play, parse
+from workshop_lib.runtime import state_file
+from workshop_lib.runtime.lock import only_one
+from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
 
 #: Seconds between two looks at a log that does not grow.

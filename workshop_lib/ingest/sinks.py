@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple, Protocol
 from elasticsearch import ApiError, TransportError
 from kafka import KafkaProducer, errors
 
-from workshop_lib.connections import bulk_index, create_index, create_topics, elasticsearch
-from workshop_lib.connections import producer as connect
-from workshop_lib.contracts import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import Letter
-from workshop_lib.play_line import Play, to_document, to_json
+from workshop_lib.runtime.connections import bulk_index, create_index, create_topics, elasticsearch
+from workshop_lib.runtime.connections import producer as connect
+from workshop_lib.schema.play import Play, to_document, to_json
+from workshop_lib.schema.tables import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 #: Seconds that the servers get to acknowledge a batch.

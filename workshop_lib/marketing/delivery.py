@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import redis
 
-from workshop_lib.connections import redis_client
 from workshop_lib.marketing.outbox import DEAD, GROUP, OUTBOX
+from workshop_lib.runtime.connections import redis_client
+from workshop_lib.runtime.retry import patiently
 from workshop_lib.settings import Settings
-from workshop_lib.stream.sinks.patience import patiently
 from workshop_lib.stream.sinks.redis import UNREACHABLE
 
 T = TypeVar("T")

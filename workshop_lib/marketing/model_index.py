@@ -11,9 +11,9 @@ from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from workshop_lib.connections import bulk_index, create_index, elasticsearch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import registry
+from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch
 from workshop_lib.settings import Settings
 
 _NUMBERS = (

@@ -6,8 +6,8 @@ import hashlib
 
 import pandas as pd
 
-from workshop_lib.connections import redis_client
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 FILE = "optouts.csv"

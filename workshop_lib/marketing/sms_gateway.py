@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.message import RESERVED
-from workshop_lib.play_line import when
+from workshop_lib.schema.play import when
 
 LARGEST: Final = 65_536
 SHOWN: Final = 200

@@ -25,16 +25,16 @@ from elastic_transport import TransportError
 from elasticsearch import Elasticsearch
 from redis import RedisError
 
-from workshop_lib import connections
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.delivery import Entry, Queue
 from workshop_lib.marketing.message import Message
 from workshop_lib.marketing.outbox import CARRIED
 from workshop_lib.marketing.providers import Failed, Refused, Send, Unreachable, provider
-from workshop_lib.play_line import when
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.retry import patiently
+from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks.elasticsearch import UNREACHABLE
-from workshop_lib.stream.sinks.patience import patiently
 
 SENT, SUPPRESSED, FAILED, DEAD = "sent", "suppressed", "failed", "dead"
 STATUSES: Final = (SENT, SUPPRESSED, FAILED, DEAD)

@@ -18,21 +18,21 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from workshop_lib import connections
-from workshop_lib.contracts import LEVEL, LISTENER, OFFER_CAMPAIGN
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.state_file import load, save
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import DECIDE, decide, target_id
 from workshop_lib.marketing.train import score
-from workshop_lib.play_line import when
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.state_file import load, save
+from workshop_lib.schema.play import when
+from workshop_lib.schema.tables import LEVEL, LISTENER, OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream.enrich import with_listener, with_place
 from workshop_lib.stream.queries import Query
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.sinks import TALLY, Rows, Tally, write
 from workshop_lib.stream.sinks.elasticsearch import indexer
-from workshop_lib.stream.sinks.patience import patiently
 from workshop_lib.stream.sinks.redis import UNREACHABLE
 from workshop_lib.stream.source import parse, plays
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from elasticsearch import AuthenticationException, Elasticsearch
 
-from workshop_lib import contracts
-from workshop_lib.stack import templates
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema import templates
 
 #: All indices, also those with a namespace before their name.
 ALL: Final = [name for index in contracts.INDICES for name in (index, f"*-{index}")]

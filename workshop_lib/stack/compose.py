@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import only_one
+from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, kibana, record
 from workshop_lib.stack.status import Finding, ServiceStatus

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import compose, process
+from workshop_lib.stack import compose
 from workshop_lib.stack.status import Finding
 
 GIB: Final = 2**30

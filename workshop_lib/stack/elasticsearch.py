@@ -18,10 +18,10 @@ from pathlib import Path
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import artifacts
+from workshop_lib.runtime.java import FIRST_COMPILER, Java
+from workshop_lib.runtime.process import Command
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts
-from workshop_lib.stack.java import FIRST_COMPILER, Java
-from workshop_lib.stack.process import Command
 
 VERSION = "8.19.20"
 HEAP = "512m"

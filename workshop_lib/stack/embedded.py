@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import holder, only_one
+from workshop_lib.runtime import artifacts, process
+from workshop_lib.runtime.java import Java, find_or_install
+from workshop_lib.runtime.lock import holder, only_one
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, elasticsearch, kafka, process, record, redis
-from workshop_lib.stack.java import Java, find_or_install
+from workshop_lib.stack import elasticsearch, kafka, record, redis
 from workshop_lib.stack.status import ServiceStatus
-from workshop_lib.wait import wait_until
 
 #: Seconds until a server must be well; a cold disk on a busy machine takes its time.
 PATIENCE = 120

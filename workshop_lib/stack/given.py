@@ -14,8 +14,8 @@ from elasticsearch import ApiError, TransportError
 from kafka.errors import KafkaError
 from redis import RedisError
 
-from workshop_lib import connections
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
 from workshop_lib.stack.status import ServiceStatus
 

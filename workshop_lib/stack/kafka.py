@@ -11,9 +11,9 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.stack import artifacts
-from workshop_lib.stack.java import FIRST_COMPILER, Java
-from workshop_lib.stack.process import Command
+from workshop_lib.runtime import artifacts
+from workshop_lib.runtime.java import FIRST_COMPILER, Java
+from workshop_lib.runtime.process import Command
 
 VERSION = "4.3.1"
 HEAP = "512m"

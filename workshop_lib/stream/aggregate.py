@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.contracts import DIMENSIONS
+from workshop_lib.schema.tables import DIMENSIONS
 from workshop_lib.settings import Settings
 
 

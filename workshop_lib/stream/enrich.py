@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.contracts import AGE_BANDS, CAMPAIGN, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.tables import AGE_BANDS, CAMPAIGN, DEVICE, GENDER, LEVEL, UNKNOWN
 from workshop_lib.stream.reference import Reference
 
 

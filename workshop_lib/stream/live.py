@@ -18,7 +18,7 @@ from typing import Any
 from kafka.errors import KafkaError
 from redis import RedisError
 
-from workshop_lib.connections import redis_client
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import offsets, progress
 

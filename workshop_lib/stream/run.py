@@ -18,9 +18,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 from redis import RedisError
 
-from workshop_lib import connections
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lock import only_one
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import Settings
 from workshop_lib.stream.live import told
 from workshop_lib.stream.progress import (

@@ -13,8 +13,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from workshop_lib.runtime import artifacts, class_archive, java
 from workshop_lib.settings import Settings
-from workshop_lib.stack import artifacts, class_archive, java
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 POOLS = Path(__file__).with_name("pools.xml")
@@ -40,7 +40,7 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.driver.bindAddress": settings.spark_driver_host,
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.executor.memory": settings.spark_executor_memory,
-        "spark.python.daemon.module": "workshop_lib.spark_daemon",
+        "spark.python.daemon.module": "workshop_lib.spark_startup.worker_daemon",
         "spark.ui.enabled": str(settings.spark_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

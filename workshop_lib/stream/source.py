@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from workshop_lib.contracts import PLAY, PLAYS_TOPIC, spark_schema
+from workshop_lib.schema.tables import PLAY, PLAYS_TOPIC, spark_schema
 from workshop_lib.settings import Settings
 
 #: Where a record came from; it travels along so that a dead letter can say so.

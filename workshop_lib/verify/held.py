@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib import contracts
-from workshop_lib.connections import consumer, elasticsearch, redis_client
+from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
+from workshop_lib.schema import tables as contracts
 from workshop_lib.settings import Settings
 
 PAGE = 10_000

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.connections import redis_client
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import GROUP, OUTBOX
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 from workshop_lib.verify import held
 from workshop_lib.verify.check import Check, Stage, equal, same_ids

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.ingest.replay import read_state
-from workshop_lib.ingest.state_file import load, save
+from workshop_lib.runtime.state_file import load, save
 from workshop_lib.settings import Settings
 from workshop_lib.verify.check import Check, Stage, equal, same_counts
 from workshop_lib.verify.expected import Expected, top

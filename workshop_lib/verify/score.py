@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.connections import elasticsearch
+from workshop_lib.charts import answers
 from workshop_lib.errors import WorkshopError
-from workshop_lib.explore import answers
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.marketing.registry import list_models
+from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.settings import Settings
 from workshop_lib.stream.run import progress
 from workshop_lib.verify import held

@@ -14,11 +14,11 @@ import pandas as pd
 from elasticsearch import NotFoundError
 from kafka import TopicPartition
 
-from workshop_lib import contracts
-from workshop_lib.connections import consumer, elasticsearch, redis_client
-from workshop_lib.contracts import CAMPAIGN, GENDER, LEVEL, UNKNOWN
 from workshop_lib.errors import WorkshopError
-from workshop_lib.play_line import MalformedPlay, parse
+from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
+from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.play import MalformedPlay, parse
+from workshop_lib.schema.tables import CAMPAIGN, GENDER, LEVEL, UNKNOWN
 from workshop_lib.settings import Settings
 from workshop_lib.world.read import load_customers
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_line
+from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line
 from workshop_lib.world import ledger
 from workshop_lib.world.behaviour import listen
 from workshop_lib.world.bursts import Bursts, plant, undisturbed

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.play_line import MalformedPlay, Play, parse, to_line, when
+from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line, when
 from workshop_lib.world import ledger
 from workshop_lib.world.faults import DUPLICATE, KIND_NAMES, PLAY
 from workshop_lib.world.plays import Plays

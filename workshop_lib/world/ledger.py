@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workshop_lib.contracts import (
+from workshop_lib.schema.tables import (
     AGE_BANDS,
     DEVICE,
     GENDER,

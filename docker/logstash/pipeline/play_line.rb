@@ -1,5 +1,5 @@
 # Whether a line of the log is a play, and if not, why: the rules and the words of
-# workshop_lib/play_line.py, which tests compare this with, line by line.
+# workshop_lib/schema/play.py, which tests compare this with, line by line.
 #
 # In: the line in `message`, a character a byte. Out: `message`, the line as the generator writes
 # one; or [@metadata][reason], [text] and [letter] (a dead letter as JSON).

@@ -8,13 +8,13 @@ import elastic_transport
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib import connections
-from workshop_lib.contracts import INDICES
 from workshop_lib.ingest.dead_letters import Letter
+from workshop_lib.runtime import connections
+from workshop_lib.runtime.retry import patiently
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
 from workshop_lib.stream.sinks.dead_letters import send
-from workshop_lib.stream.sinks.patience import patiently
 from workshop_lib.stream.source import ORIGIN
 
 STAGE = "elasticsearch"

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import redis
 
-from workshop_lib.connections import redis_client
+from workshop_lib.runtime.connections import redis_client
+from workshop_lib.runtime.retry import patiently
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
-from workshop_lib.stream.sinks.patience import patiently
 
 #: Live counters are for "now"; Elasticsearch has the past.
 COUNTER_SECONDS = 48 * 3600

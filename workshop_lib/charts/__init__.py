@@ -1,0 +1,1 @@
+"""Charts: one catalogue of questions for the explorer, Kibana and the page."""

@@ -1,0 +1,195 @@
+"""A chart as data: what is measured, and by what it is split; Kibana's words.
+
+In: what a learner chose. Out: the aggregations of Elasticsearch. No server is asked here.
+A chart has up to three splits, each one aggregation inside the other:
+
+| kind       | ``x``          | ``split``              | ``charts``    |
+|------------|----------------|------------------------|---------------|
+| pie        | Split slices   | Split slices, 2nd ring | Split chart   |
+| line, bar  | X-axis         | Split series           | Split chart   |
+| heat map   | X-axis         | Y-axis                 | Split chart   |
+| map        | cells or state |                        |               |
+| metric     |                |                        | Split group   |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from workshop_lib.charts.explore.time_range import Span, interval, iso
+from workshop_lib.errors import WorkshopError
+
+Kind = Literal["pie", "line", "bar", "heat map", "map", "metric"]
+Aggregation = Literal["count", "sum", "average", "min", "max", "median", "unique count"]
+KINDS: Final[tuple[Kind, ...]] = ("pie", "line", "bar", "heat map", "map", "metric")
+
+#: Kibana's word → (aggregation of Elasticsearch, its other parameters)
+_METRICS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "sum": ("sum", {}),
+    "average": ("avg", {}),
+    "min": ("min", {}),
+    "max": ("max", {}),
+    "median": ("percentiles", {"percents": [50]}),
+    # Exact up to so many different values, an estimate within a few per cent above.
+    "unique count": ("cardinality", {"precision_threshold": 40_000}),
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a slice, point or bar measures."""
+
+    aggregation: Aggregation = "count"
+    field: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.aggregation == "count") != (self.field is None):
+            raise WorkshopError(
+                f"{self.aggregation} {'takes no' if self.field else 'needs a'} field."
+            )
+
+    @property
+    def additive(self) -> bool:
+        """Whether the parts add up to the whole, so that a pie may show them."""
+        return self.aggregation in ("count", "sum")
+
+    def aggregations(self) -> dict[str, Any]:
+        if self.aggregation == "count":
+            return {}
+        name, options = _METRICS[self.aggregation]
+        return {"metric": {name: {"field": self.field, **options}}}
+
+    def value(self, bucket: dict[str, Any]) -> float:
+        """The metric of a bucket of the answer; not a number where nothing was measured."""
+        if self.aggregation == "count":
+            return float(bucket["doc_count"])
+        answer = bucket["metric"]
+        value = answer["values"]["50.0"] if "values" in answer else answer["value"]
+        return float("nan") if value is None else float(value)
+
+    def __str__(self) -> str:
+        if self.field is None:
+            return "Count"
+        return f"{self.aggregation.capitalize()} of {self.field}"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A part per value of ``field``: the ``size`` largest by the metric, or by alphabet."""
+
+    field: str
+    size: int = 5
+    order: Literal["metric", "alphabetical"] = "metric"
+    other: bool = False  # "Group other values in separate bucket"
+    missing: bool = False  # "Show missing values"
+    type: Literal["terms"] = "terms"
+
+    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
+        by = "_count" if metric.aggregation == "count" else "metric"
+        if metric.aggregation == "median":
+            by = "metric.50"
+        order = [{by: "desc"}, {"_key": "asc"}] if self.order == "metric" else [{"_key": "asc"}]
+        return {"terms": {"field": self.field, "size": self.size, "order": order}}
+
+
+@dataclass(frozen=True)
+class DateHistogram:
+    """A part per interval of time; empty ones are there, too."""
+
+    field: str = "played_at"
+    interval: str = "auto"
+    type: Literal["date histogram"] = "date histogram"
+
+    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
+        return {
+            "date_histogram": {
+                "field": self.field,
+                **interval(span, self.interval).parameter,
+                "min_doc_count": 0,
+                "extended_bounds": {"min": iso(span.start), "max": iso(span.end - 1)},
+            }
+        }
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A part per step of a number, such as ten years of age."""
+
+    field: str
+    step: float = 1
+    type: Literal["histogram"] = "histogram"
+
+    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
+        return {"histogram": {"field": self.field, "interval": self.step, "min_doc_count": 0}}
+
+
+@dataclass(frozen=True)
+class GeoGrid:
+    """A part per cell of the map; each ``precision`` more halves the cell's sides."""
+
+    field: str = "location"
+    precision: int = 7
+    type: Literal["geo grid"] = "geo grid"
+
+    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
+        return {
+            "geotile_grid": {"field": self.field, "precision": self.precision, "size": 10_000},
+        }
+
+
+Split = Terms | DateHistogram | Histogram | GeoGrid
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What is drawn. ``rate``: on a map of states, per 100,000 residents."""
+
+    kind: Kind = "pie"
+    title: str = ""
+    metric: Metric = Metric()
+    x: Split | None = None
+    split: Split | None = None
+    charts: Split | None = None
+    rate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind == "pie" and not self.metric.additive:
+            raise WorkshopError(
+                f"A pie cannot show the {self.metric.aggregation}: the parts add up to nothing.",
+                "Choose count or sum, or a bar chart.",
+            )
+        if self.kind != "metric" and self.x is None:
+            raise WorkshopError(f"A {self.kind} needs a field to split by.")
+        cells = [name for name, each in self.nested() if isinstance(each, GeoGrid)]
+        if cells and (self.kind, cells) != ("map", ["x"]):
+            raise WorkshopError("Only a map is split into cells of the earth.")
+        if self.kind == "heat map" and self.split is None:
+            raise WorkshopError("A heat map needs a field for its Y-axis.")
+
+    def nested(self) -> list[tuple[str, Split]]:
+        """(column of the answer, split), the outermost first.
+
+        Series are chosen before the X-axis is cut, so that "top 5" are five of the whole
+        range and not other ones in every hour.
+        """
+        order = ("charts", "x", "split") if self.kind == "pie" else ("charts", "split", "x")
+        return [(name, each) for name in order if (each := getattr(self, name)) is not None]
+
+
+def aggregations(splits: list[tuple[str, Split]], metric: Metric, span: Span) -> dict[str, Any]:
+    """``splits`` inside one another, and the metric wherever it is needed."""
+    own = metric.aggregations()
+    if not splits:
+        return own
+    (name, split), *inner = splits
+    below = {**own, **aggregations(inner, metric, span)}
+    if isinstance(split, GeoGrid):
+        below["centre"] = {"geo_centroid": {"field": split.field}}
+    found = {name: {**split.aggregation(metric, span), **({"aggs": below} if below else {})}}
+    if isinstance(split, Terms) and split.missing:
+        found[f"{name}_missing"] = {
+            "missing": {"field": split.field},
+            **({"aggs": below} if below else {}),
+        }
+    return found

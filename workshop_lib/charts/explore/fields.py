@@ -1,0 +1,101 @@
+"""The field list of Discover: which fields an index has, and the values of one.
+
+In: Settings and a search. Out: fields with their type, and top values with their share of
+the documents that the search finds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+from elasticsearch import NotFoundError
+
+from workshop_lib.charts.explore.ask import Asker, value_of
+from workshop_lib.charts.explore.search import Request, Search
+from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.settings import Settings
+
+#: Type of Elasticsearch → (icon, Kibana's word)
+TYPES: Final[dict[str, tuple[str, str]]] = {
+    "keyword": ("t", "keyword"),
+    "long": ("#", "number"),
+    "integer": ("#", "number"),
+    "double": ("#", "number"),
+    "date": ("◷", "date"),
+    "boolean": ("◐", "boolean"),
+    "geo_point": ("⊕", "geo point"),
+}
+
+
+class Field(NamedTuple):
+    """A field of an index, its type as Kibana calls it, and an icon for that."""
+
+    name: str
+    type: str
+    icon: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.icon} {self.name}"
+
+
+def fields(settings: Settings, index: str) -> list[Field]:
+    """The fields of ``index`` (a name without namespace), by name, from its mapping."""
+    full = settings.index(index)
+    try:
+        answer = elasticsearch(settings).field_caps(index=full, fields="*")
+    except NotFoundError:
+        raise WorkshopError(
+            f"There is no index {index} yet.", "Ship or stream plays into it first."
+        ) from None
+    found = []
+    for name, types in answer["fields"].items():
+        kind = next(iter(types))
+        if not types[kind]["metadata_field"]:
+            icon, word = TYPES.get(kind, ("?", kind))
+            found.append(Field(name, word, icon))
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class TopValues:
+    """The most frequent values of a field. ``table``: ``value``, ``plays`` and ``share`` (of
+    all documents found, so that what is missing is not hidden)."""
+
+    field: str
+    table: pd.DataFrame
+    records: int
+    missing: int
+    requests: list[Request]
+
+    @property
+    def rest(self) -> int:
+        """Documents with yet another value."""
+        return self.records - self.missing - int(self.table["plays"].sum())
+
+
+def top_values(settings: Settings, search: Search, name: str, size: int = 5) -> TopValues:
+    """The ``size`` most frequent values of field ``name`` among what ``search`` finds.
+
+    Places have no list of values: their table is empty, ``missing`` tells how many lack one.
+    """
+    asker = Asker(settings, search)
+    kinds = {each.name: each.type for each in fields(settings, search.index)}
+    aggs: dict[str, Any] = {"missing": {"missing": {"field": name}}}
+    if kinds.get(name) != "geo point":
+        order = [{"_count": "desc"}, {"_key": "asc"}]
+        aggs["values"] = {"terms": {"field": name, "size": size, "order": order}}
+    (answer,) = asker.ask(
+        [{"size": 0, "track_total_hits": True, "query": asker.query, "aggs": aggs}]
+    )
+    records = answer["hits"]["total"]["value"]
+    buckets = answer["aggregations"].get("values", {"buckets": []})["buckets"]
+    rows = [(value_of(bucket), bucket["doc_count"]) for bucket in buckets]
+    table = pd.DataFrame(rows, columns=["value", "plays"]).astype({"value": "object"})
+    table["share"] = table["plays"] / records if records else 0.0
+    return TopValues(
+        name, table, records, answer["aggregations"]["missing"]["doc_count"], asker.sent
+    )

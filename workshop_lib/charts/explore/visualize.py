@@ -1,0 +1,171 @@
+"""Visualize: a chart of what a search finds, built from a metric and up to three splits.
+
+In: Settings, an index, perhaps a chart to begin with. Out: a widget. "Update" draws what the
+controls say, as in Kibana; from code, ``show`` does the same for a ``Chart``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import ipywidgets as widgets
+
+from workshop_lib.charts.explore import html, saved
+from workshop_lib.charts.explore.ask import Answer, ask
+from workshop_lib.charts.explore.chart import KINDS, Chart, Metric, Terms
+from workshop_lib.charts.explore.controls import bundle, button, choice, on_click, row
+from workshop_lib.charts.explore.draw import draw, title
+from workshop_lib.charts.explore.search import Search
+from workshop_lib.charts.explore.search_bar import SearchBar
+from workshop_lib.charts.explore.split_editor import SplitEditor
+from workshop_lib.charts.explore.style import Picture
+from workshop_lib.charts.explore.time_range import TimeRange
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+
+METRICS: Final = ("count", "sum", "average", "min", "max", "median", "unique count")
+#: Kind of chart → what its three splits are called; one without a name is not offered.
+SLOTS: Final[dict[str, dict[str, str]]] = {
+    "pie": {"x": "Split slices", "split": "Split slices, 2nd ring", "charts": "Split chart"},
+    "line": {"x": "X-axis", "split": "Split series", "charts": "Split chart"},
+    "bar": {"x": "X-axis", "split": "Split series", "charts": "Split chart"},
+    "heat map": {"x": "X-axis", "split": "Y-axis", "charts": "Split chart"},
+    "map": {"x": "Layer (state, or location)"},
+    "metric": {"charts": "Split group"},
+}
+#: Rows of the data that Inspect shows.
+SHOWN: Final = 200
+
+
+class Visualize:
+    """Kibana's Visualize. ``answer`` has the numbers, ``picture`` what is seen."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        index: str = "plays",
+        chart: Chart | None = None,
+        time: str = "Last 24 hours",
+    ) -> None:
+        self._settings = settings
+        self.answer: Answer | None = None
+        self.picture: Picture | None = None
+        search = Search(index, TimeRange.named(time))
+        self.bar = SearchBar(settings, search, self._ask)
+        fields = self.bar.fields
+        numbers = [("(none)", None), *((x.label, x.name) for x in fields if x.type != "geo point")]
+        self.kind = choice("Type", KINDS)
+        self.metric = choice("Metric", METRICS)
+        self.metric_field = choice("of field", numbers)
+        self.rate = widgets.Checkbox(description="per 100,000 residents", indent=False)
+        self.splits = {name: SplitEditor(fields) for name in ("x", "split", "charts")}
+        self.update = button("▶ Update", "Draw the chart that the controls describe", "primary")
+        self.title = widgets.Text(placeholder="title", layout=widgets.Layout(width="300px"))
+        self.save = button("Save", "Save this chart under its title")
+        self.figure = widgets.HTML()
+        self.request_text = widgets.HTML()
+        self.data = widgets.HTML()
+        self.view = self._arranged()
+        self.kind.observe(lambda _: self._name_slots(), "value")
+        self.metric.observe(lambda _: self._name_slots(), "value")
+        on_click(self.update, lambda: self.bar.run(self._ask))
+        on_click(self.save, lambda: self.bar.run(self._save))
+        self.show(chart or Chart("pie", x=Terms(first_word(fields))))
+
+    # What a learner may read or call --------------------------------------------------
+
+    @property
+    def search(self) -> Search:
+        return self.bar.search
+
+    @property
+    def chart(self) -> Chart:
+        """The chart that the controls describe. Raises ``WorkshopError``."""
+        return Chart(
+            self.kind.value,
+            self.title.value.strip(),
+            Metric(self.metric.value, self._needed_field()),
+            **{name: self.splits[name].value for name in SLOTS[self.kind.value]},
+            rate=self.rate.value and self.kind.value == "map",
+        )
+
+    def show(self, chart: Chart) -> Visualize:
+        """Set the controls as ``chart`` is, and draw it."""
+        self.kind.value, self.title.value = chart.kind, chart.title
+        self.metric.value, self.metric_field.value = chart.metric.aggregation, chart.metric.field
+        self.rate.value = chart.rate
+        for name, editor in self.splits.items():
+            editor.value = getattr(chart, name)
+        self._name_slots()
+        self.bar.run(self._ask)
+        return self
+
+    def open(self, name: str) -> Visualize:
+        """Show the saved chart ``name``, over the present time range."""
+        held = saved.find("chart", saved.load(self._settings).charts, name)
+        search = self.search
+        self.bar.history.visit(Search(search.index, search.time, held.search.filters))
+        self.bar.refresh.click()
+        return self.show(held.chart)
+
+    def __repr__(self) -> str:
+        return self.picture.alt if self.picture else "Visualize: nothing drawn"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return bundle(self.view, repr(self))
+
+    # What the controls do -------------------------------------------------------------
+
+    def _needed_field(self) -> str | None:
+        if self.metric.value == "count":
+            return None
+        name: str | None = self.metric_field.value
+        kinds = {each.name: each.type for each in self.bar.fields}
+        if name and self.metric.value != "unique count" and kinds[name] != "number":
+            raise WorkshopError(
+                f"{name} is no number, so it has no {self.metric.value}.",
+                "Choose a number, or unique count.",
+            )
+        return name
+
+    def _ask(self) -> None:
+        self.answer = ask(self._settings, self.search, self.chart)
+        self.picture = draw(self.answer)
+        self.figure.value = self.picture._repr_html_()
+        self.request_text.value = html.requests(self.answer.requests)
+        table = self.answer.table
+        rows: list[Any] = table.head(SHOWN).to_dict("records")
+        self.data.value = html.table(rows, list(table.columns), title(self.answer.chart))
+
+    def _save(self) -> None:
+        name = saved.check_name(self.title.value)
+        with saved.changing(self._settings) as held:
+            held.charts[name] = saved.SavedChart(self.chart, self.search)
+
+    def _name_slots(self) -> None:
+        slots = SLOTS[self.kind.value]
+        for name, editor in self.splits.items():
+            editor.title.value = f"<b>{slots.get(name, '')}</b>"
+            editor.view.layout.display = None if name in slots else "none"
+        self.metric_field.layout.display = "none" if self.metric.value == "count" else None
+        self.rate.layout.display = None if self.kind.value == "map" else "none"
+
+    def _arranged(self) -> widgets.Widget:
+        inspect = widgets.Accordion(
+            [self.request_text, self.data], titles=("Inspect: the request", "Inspect: the data")
+        )
+        return widgets.VBox(
+            [
+                self.bar.view,
+                row(self.kind, self.metric, self.metric_field, self.rate),
+                *(editor.view for editor in self.splits.values()),
+                row(self.update, self.title, self.save),
+                self.figure,
+                inspect,
+            ]
+        )
+
+
+def first_word(fields: list[Any]) -> str:
+    """A field to begin with: the first keyword or boolean."""
+    return next(each.name for each in fields if each.type in ("keyword", "boolean"))

@@ -1,0 +1,154 @@
+"""What the notebooks about Spark need not show: plays made by hand, sending them, watching.
+
+In: a sandbox and plays. Out: records in its topic ``plays``; tables and lines that tell what
+a query did. Serves Stage 2's lessons "Spark streaming" and "interests".
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Final
+
+import pandas as pd
+from IPython.display import display
+from pyspark.sql.streaming import StreamingQuery
+
+from workshop_lib.runtime.connections import producer
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.play import Play, to_json
+from workshop_lib.schema.tables import PLAYS_TOPIC
+from workshop_lib.settings import Settings
+
+#: The evening of the hand-made plays: a Sunday, 20:00 UTC, in ms.
+EVENING: Final = int(datetime(2026, 1, 4, 20, tzinfo=UTC).timestamp() * 1000)
+
+
+def play(event: int, listener: int, track: int, minute: float) -> Play:
+    """Play ``event``, so many minutes after 20:00."""
+    return Play(event, listener, track, EVENING + round(minute * 60_000), True, "02108")
+
+
+def send(mine: Settings, values: Iterable[Play | bytes]) -> None:
+    """Send plays, or bytes as they are, to topic ``plays`` of ``mine``, in this order."""
+    to_kafka = producer(mine)
+    try:
+        topic = mine.topic(PLAYS_TOPIC)
+        for value in values:
+            if isinstance(value, bytes):
+                to_kafka.send(topic, value)
+            else:
+                to_kafka.send(topic, to_json(value), str(value.customer_id).encode())
+        to_kafka.flush(30)
+    finally:
+        to_kafka.close()
+
+
+@contextmanager
+def arriving(mine: Settings, plays: Sequence[Play], seconds: float) -> Iterator[None]:
+    """While the block runs, ``plays`` come one by one, spread over so many seconds."""
+    stop = threading.Event()
+
+    def come() -> None:
+        to_kafka = producer(mine, linger_ms=0)
+        for each in plays:
+            to_kafka.send(mine.topic(PLAYS_TOPIC), to_json(each), str(each.customer_id).encode())
+            if stop.wait(seconds / len(plays)):
+                break
+        to_kafka.close()
+
+    thread = threading.Thread(target=come, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+class _Text:
+    """Text that a notebook shows as it is, and can show anew in the same place."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def watch(
+    query: StreamingQuery, counts: Callable[[], dict[str, int]], total: int, timeout: float = 90
+) -> None:
+    """Bars of ``counts`` (label → number), drawn anew in place until they sum to ``total``.
+
+    Raises the query's exception if it fails, ``WorkshopError`` after ``timeout`` seconds.
+    """
+    shown = display(_Text("waiting for the first batch …"), display_id=True)
+
+    def arrived() -> bool:
+        error = query.exception()
+        if error:
+            raise error
+        now = counts()
+        report = query.lastProgress
+        batch = report["batchId"] if report else 0
+        bars = [f"{name}  {'█' * number} {number}" for name, number in sorted(now.items())]
+        shown.update(_Text("\n".join([f"after batch {batch}: {sum(now.values())} plays", *bars])))
+        return sum(now.values()) >= total
+
+    wait_until(arrived, timeout, f"{total} plays to be counted", every=0.5)
+
+
+def batches(query: StreamingQuery) -> pd.DataFrame:
+    """One row per batch that had rows: what came in, the watermark, what was dropped, and how
+    many rows the state keeps."""
+    return pd.DataFrame(
+        [
+            {
+                "batch": report["batchId"],
+                "rows in": report["numInputRows"],
+                "watermark": minute(report["eventTime"].get("watermark")),
+                "dropped": sum(s["numRowsDroppedByWatermark"] for s in report["stateOperators"]),
+                "state rows": sum(s["numRowsTotal"] for s in report["stateOperators"]),
+            }
+            for report in query.recentProgress
+            if report["numInputRows"]
+        ]
+    )
+
+
+def minute(moment: datetime | str | None) -> str:
+    """Hour and minute, UTC, of a moment; "none" at Spark's beginning of time.
+
+    A moment without a zone is one that Spark collected: it is in this machine's zone.
+    """
+    if not moment:
+        return "none"
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    when = when.astimezone(UTC)
+    return "none" if when.year == 1970 else when.strftime("%H:%M")
+
+
+def after_eight(text: str) -> float | None:
+    """Minutes after 20:00 of a time as ``minute`` writes it; None for "none"."""
+    if text == "none":
+        return None
+    hour, _, rest = text.partition(":")
+    return (int(hour) - 20) * 60 + int(rest)
+
+
+def evening(rows: Mapping[str, Sequence[float]], track: int = 7) -> list[Play]:
+    """Plays of listeners 1, 2, 3 …, one for each row of minutes, in order of arrival.
+
+    Within a row minutes are in order of arrival: one that is smaller than its neighbour comes
+    late. The same minute twice is the same play, sent again.
+    """
+    arriving: list[tuple[float, Play]] = []
+    for listener, minutes in enumerate(rows.values(), 1):
+        for minute, arrival in zip(minutes, accumulate(minutes, max), strict=True):
+            event = 10 * listener + list(minutes).index(minute)
+            arriving.append((arrival, play(event, listener, track, minute)))
+    return [each for _, each in sorted(arriving, key=lambda pair: pair[0])]

@@ -1,0 +1,237 @@
+"""The whole workshop in one go: servers, world, model, replay, streams, messages, page, score.
+
+In: Settings. Out: ``.workshop/reports/demo.json`` and whether all checks hold; ``page.png``
+beside it is the live page at the end. Every step
+is the command that a learner types, as a process of its own, with its output kept in
+``.workshop/logs/demo-<step>.log``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from workshop_lib import stack
+from workshop_lib.charts.answers import refresh
+from workshop_lib.errors import WorkshopError
+from workshop_lib.ingest.replay import read_state
+from workshop_lib.ingest.ship import read_ship_state
+from workshop_lib.page import server as web
+from workshop_lib.runtime import process, step
+from workshop_lib.runtime.connections import create_topics, elasticsearch
+from workshop_lib.settings import Settings
+from workshop_lib.stack.reset import reset
+from workshop_lib.stream.run import caught_up, progress
+from workshop_lib.verify import page
+from workshop_lib.verify.check import Stage
+from workshop_lib.verify.score import stages
+from workshop_lib.world.generate import WORLD, generate
+
+REPLAY_SECONDS = 40
+QUERIES = ("plays", "aggregates", "interests", "targets")
+#: The replay and all that follows it must have come to rest by then.
+PATIENCE_SECONDS = 600
+#: A step that was asked to stop saves its position first; one that has not ended by then is ended.
+STOP_SECONDS = 60
+
+#: Called with (step, done, total) as things move.
+Report = Callable[[str, int, int], None]
+
+
+class Meter:
+    """Seconds per phase, and the most memory that servers and steps held at once."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.peak_bytes = 0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 1)
+
+    def look(self, settings: Settings, running: dict[str, step.Step]) -> None:
+        alive = (each for each in running.values() if each.returncode is None)
+        steps = sum(process.memory(psutil.Process(each.pid)) for each in alive)
+        self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
+
+
+def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run the demo on the stack of ``settings``; the report, also written to disk.
+
+    The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
+    fails, with the last lines that it printed.
+    """
+    meter = Meter()
+    with meter.phase("total"):
+        with meter.phase("servers"):
+            stack.up(settings, say)
+        settings = Settings(home=settings.home)  # now with the ports that were free
+        with meter.phase("world"):
+            make_world(settings, say)
+            reset(settings)
+            create_topics(settings)
+        with meter.phase("model"):
+            say("Training on the plays and clicks of the days before")
+            train(settings)
+        with meter.phase("flow"):
+            say(f"The live page is at {web.start(settings)}")
+            phone = flow(settings, report, meter)
+        with meter.phase("page"):
+            show(settings, say)
+        with meter.phase("verify"):
+            scored = stages(settings, phone)
+    return write_report(settings, scored, meter)
+
+
+def mark(settings: Settings) -> Path:
+    """The file that says that this world is the demo's and may be made anew."""
+    return settings.world / "made-by-demo"
+
+
+def make_world(settings: Settings, say: Callable[[str], None]) -> None:
+    """The demo's world ends now, so that its evenings are today's; another one is kept."""
+    if (settings.world / "tracks.csv").exists() and not mark(settings).exists():
+        say(f"Using the world that is in {settings.world}.")
+        return
+    generate(settings.world, until=datetime.now(UTC).replace(second=0, microsecond=0), **WORLD)
+    mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
+
+
+def train(settings: Settings) -> None:
+    """Train a model, as a step that ends by itself."""
+    training = _start(settings, "train", ["train"])
+    try:
+        training.wait(PATIENCE_SECONDS)
+    finally:
+        step.stop([training], STOP_SECONDS)
+    _all_well(settings, {"train": training})
+
+
+def steps(settings: Settings, gateway_port: int) -> dict[str, list[str]]:
+    """The commands that run side by side, as a learner would type them."""
+    speed = settings.live_hours * 3600 / REPLAY_SECONDS
+    return {
+        "sms-gateway": ["sms-gateway", "--port", str(gateway_port)],
+        "sms-server": ["sms-server"],
+        "stream": ["stream"],
+        "ship-kafka": ["ship", "--to", "kafka"],
+        "ship-elasticsearch": ["ship", "--to", "elasticsearch"],
+        "replay": ["replay", "--speed", f"{speed:g}", "--last", f"{settings.live_hours:g}"],
+    }
+
+
+def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
+    """Start the steps, wait until every play has gone all the way, stop them.
+
+    Returns what arrived at the simulated phone.
+    """
+    gateway_port = process.free_port(urlsplit(settings.sms_url).port or 0)
+    settings = settings.model_copy(update={"sms_url": f"http://127.0.0.1:{gateway_port}"})
+    commands = steps(settings, gateway_port)
+    running: dict[str, step.Step] = {}
+    try:
+        for name, arguments in commands.items():
+            running[name] = _start(settings, name, arguments)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _at_rest(settings, report):
+            _all_well(settings, running)
+            if time.monotonic() > deadline:
+                raise WorkshopError(
+                    f"The plays did not arrive within {PATIENCE_SECONDS} s.",
+                    f"See {settings.logs}/demo-*.log.",
+                )
+            meter.look(settings, running)
+            time.sleep(0.3)
+        arrived = phone(settings)
+    finally:
+        step.stop(running.values(), STOP_SECONDS)
+    _all_well(settings, running)
+    return arrived
+
+
+def show(settings: Settings, say: Callable[[str], None]) -> None:
+    """Keep what the page shows now, and a picture of it where there is a browser."""
+    address = web.start(settings)
+    refresh(settings)
+    page.remember(settings, web.snapshot(address))
+    try:
+        web.picture(address, settings.reports / "page.png")
+    except WorkshopError as error:
+        say(f"No picture of the page: {error}")
+
+
+def phone(settings: Settings) -> dict[str, Any]:
+    """What the simulated phone says of itself: counts and messages."""
+    with urllib.request.urlopen(f"{settings.sms_url}/messages", timeout=10) as answer:  # noqa: S310
+        summary: dict[str, Any] = json.load(answer)
+    return summary
+
+
+def _start(settings: Settings, name: str, arguments: list[str]) -> step.Step:
+    environment = {"WORKSHOP_SMS_URL": settings.sms_url}
+    return step.start(settings, f"demo-{name}", step.WORKSHOP, *arguments, environment=environment)
+
+
+def _at_rest(settings: Settings, report: Report) -> bool:
+    """Whether the last replayed line has reached every end; reports how far each step is."""
+    replayed = read_state(settings)
+    if replayed is None:
+        return False
+    # Asked first, so that at the end the bars below are full.
+    streamed = caught_up(settings, QUERIES)
+    total = replayed.last_line - replayed.first_line
+    lines = replayed.next_line - replayed.first_line
+    report("replay → log", lines, total)
+    shipped = {}
+    for to in ("elasticsearch", "kafka"):
+        state = read_ship_state(settings, to)
+        shipped[to] = state.lines if state else 0
+        report(f"log → {to}", shipped[to], total)
+    state = read_ship_state(settings, "kafka")
+    for query in QUERIES:
+        done = (progress(settings, query) or {}).get("input_rows", 0)
+        report(f"stream: {query}", done, total - (state.rejected if state else 0))
+    arrived = all(count == total for count in shipped.values())
+    if not (replayed.done and arrived and streamed):
+        return False
+    client = elasticsearch(settings)
+    client.indices.refresh(index=[settings.index("targets"), settings.index("sms")])
+    targets, sent = (
+        int(client.count(index=settings.index(name), query=query)["count"])
+        for name, query in (("targets", {"match_all": {}}), ("sms", {"term": {"status": "sent"}}))
+    )
+    report("targets → phone", sent, targets)
+    return sent >= targets
+
+
+def _all_well(settings: Settings, running: dict[str, step.Step]) -> None:
+    for name, each in running.items():
+        step.check(settings, f"demo-{name}", each, f"Step `{name}`")
+
+
+def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[str, Any]:
+    """The report as design §6 has it, in ``reports/demo.json``."""
+    result = {
+        "ok": all(stage.ok for stage in scored),
+        "stack": settings.stack,
+        "versions": {s.name: s.version for s in stack.status(settings)},
+        "seconds": meter.seconds,
+        "peak_memory_gib": round(meter.peak_bytes / 2**30, 2),
+        "stages": [stage.as_dict() for stage in scored],
+    }
+    settings.reports.mkdir(parents=True, exist_ok=True)
+    for name in ("demo", f"demo-{settings.stack}"):
+        text = json.dumps(result, indent=2, default=str) + "\n"
+        (settings.reports / f"{name}.json").write_text(text)
+    return result

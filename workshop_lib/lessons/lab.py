@@ -1,0 +1,98 @@
+"""The classroom in one go: servers, a replay, JupyterLab on the first notebook.
+
+In: Settings. Out: a JupyterLab on 127.0.0.1 whose address carries its token; what it and the
+replay print is in ``.workshop/logs``. All of it ends together.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+
+from workshop_lib import stack
+from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons.demo import make_world
+from workshop_lib.runtime import process, step
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.settings import PROJECT, Settings
+
+FIRST = "notebooks/00_welcome.ipynb"
+#: The last 26 hours in nine seconds: over before a notebook wants to replay on its own.
+REPLAY = (step.WORKSHOP, "replay", "--speed", "10000", "--last", "26")
+JUPYTER = (
+    *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
+    f"--ServerApp.root_dir={PROJECT}",
+    "--LabApp.extension_manager=readonly",
+)
+#: Nothing asks for news or updates elsewhere, and no such question hides the first cell.
+CONFIGURATION = Path(__file__).with_name("jupyter")
+#: Seconds until JupyterLab must answer, and until a child must have ended.
+PATIENCE = 120
+
+
+def run(
+    settings: Settings,
+    port: int,
+    replay: bool,
+    say: Callable[[str], None],
+    ready: Callable[[str], None],
+    stop: threading.Event,
+) -> None:
+    """Start all of it, call ``ready`` with the address, wait for ``stop``, end all of it.
+
+    JupyterLab's own File → Shut Down ends it, too. Raises ``WorkshopError`` with the end of
+    its log when it does not come up.
+    """
+    children: list[step.Step] = []
+    try:
+        stack.up(settings, say)
+        settings = Settings(home=settings.home)  # now with the ports that were free
+        if replay and not settings.live_log.exists():
+            make_world(settings, say)
+            say("Replaying the last 26 hours into the log, in the background")
+            children.append(step.start(settings, "lab-replay", *REPLAY))
+        port = process.free_port(port)
+        say(f"Starting JupyterLab on port {port}")
+        token = secrets.token_hex(24)
+        words = [*JUPYTER, f"--ServerApp.port={port}"]
+        if os.geteuid() == 0:
+            words.append("--allow-root")
+        # The token goes by the environment: every user here can read our command line.
+        environment = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": str(CONFIGURATION)}
+        jupyter = step.start(settings, "jupyterlab", *words, environment=environment)
+        children.append(jupyter)
+        if _up(settings, port, jupyter, stop):
+            ready(f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}")
+        while not stop.is_set() and jupyter.poll() is None:
+            stop.wait(0.3)
+    finally:
+        try:
+            # The last one first: a kernel that still writes would see its servers go.
+            for child in reversed(children):
+                step.stop([child], PATIENCE)
+        finally:
+            stack.down(settings)  # also when an impatient second Ctrl-C came
+
+
+def _up(settings: Settings, port: int, jupyter: step.Step, stop: threading.Event) -> bool:
+    """Whether JupyterLab answers; False when ``stop`` came first."""
+
+    def answers() -> bool:
+        if jupyter.poll() is not None:
+            log = step.log_of(settings, "jupyterlab")
+            raise WorkshopError(f"JupyterLab ended: {process.tail(log)}", f"See {log}.")
+        with (
+            suppress(URLError, ConnectionError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5),
+        ):
+            return True
+        return False
+
+    wait_until(lambda: stop.is_set() or answers(), PATIENCE, "JupyterLab to answer")
+    return not stop.is_set()

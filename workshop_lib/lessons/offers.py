@@ -1,0 +1,98 @@
+"""What the lesson on offers need not show: starting over, an example, who is who.
+
+In: Settings. Out: the offers forgotten; a target made up; a row per listener with what the
+offer goes by; an SMS server to be killed. Serves Stage 3, notebook 07.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pandas as pd
+
+from workshop_lib.charts.answers import plays_by
+from workshop_lib.errors import WorkshopError
+from workshop_lib.marketing import optouts, registry
+from workshop_lib.marketing.outbox import target_id
+from workshop_lib.runtime import step
+from workshop_lib.runtime.connections import elasticsearch, redis_client
+from workshop_lib.runtime.lock import running
+from workshop_lib.schema.tables import OFFER_CAMPAIGN
+from workshop_lib.settings import Settings
+from workshop_lib.stream import progress
+from workshop_lib.verify.held import documents
+from workshop_lib.world.read import load_customers
+
+#: Keys of Redis that offers and messages leave behind; opt-outs are not among them.
+KEYS: Final = ("cooldown:*", "cap:*", "targets:*", "sms:*")
+#: More customers than any world has.
+EVERYBODY: Final = 100_000
+
+
+def forget(settings: Settings) -> None:
+    """No offer was ever made and no message sent; the model and the opt-outs stay.
+
+    Raises ``WorkshopError`` while a stream is running: it would go on where it was.
+    """
+    if running(settings, "stream"):
+        raise WorkshopError("`workshop stream` is running.", "Stop it first (Ctrl-C).")
+    client = elasticsearch(settings)
+    for name in ("targets", "sms"):
+        client.indices.delete(index=settings.index(name), ignore_unavailable=True)
+    redis = redis_client(settings)
+    for pattern in KEYS:
+        for key in redis.scan_iter(match=settings.key(pattern), count=1000):
+            redis.unlink(key)
+    progress.forget(settings, "targets")
+
+
+def example(customer: int, event: int) -> dict[str, Any]:
+    """A target as the stream would make it, for a customer and a play that we invent."""
+    return {
+        "target_id": target_id(customer, event),
+        "campaign": OFFER_CAMPAIGN,
+        "customer_id": customer,
+        "event_id": event,
+        "model_version": "by hand",
+        "decided_at": "2026-01-31T12:00:00.000Z",
+    }
+
+
+def listeners(settings: Settings) -> pd.DataFrame:
+    """A row per customer who played: gold, closed, opted_out, chosen, offered (all booleans).
+
+    ``chosen``: the score of the model in use reaches its threshold, whoever it is.
+    """
+    model = registry.current(settings)
+    if model is None:
+        raise WorkshopError("No model is in use.", "Run `workshop train`.")
+    played = plays_by(settings, "customer_id", size=EVERYBODY).index
+    table = (
+        load_customers(settings.world).set_index("customer_id").reindex(played).dropna(how="all")
+    )
+    habits = pd.read_parquet(model.snapshot).set_index("customer_id")
+    offered = {row["customer_id"] for row in documents(settings, "targets", "customer_id")}
+    return pd.DataFrame(
+        {
+            "gold": table["level"] == 2,
+            "closed": table["status"] != 1,
+            "opted_out": table.index.isin(optouts.listed(settings)),
+            "chosen": habits["score"].reindex(table.index) >= model.threshold,
+            "offered": table.index.isin(list(offered)),
+        }
+    )
+
+
+@contextmanager
+def sms_server(settings: Settings) -> Iterator[step.Step]:
+    """`workshop sms-server` as a process of its own; at the end it is killed, if nobody did."""
+    process = step.start(
+        settings, "sms-server", step.WORKSHOP, "sms-server", environment=step.environment(settings)
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,1 @@
+"""Stage 4: starts the live page and a browser that looks at it."""

@@ -1,0 +1,122 @@
+"""Stage 4's page as a process: start it, wait until it answers, picture it, stop it.
+
+In: Settings, handed to ``web/server`` as the environment variables it reads. Out: an address
+on this machine, and PNG and JSON of what the page shows.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.page import browser
+from workshop_lib.runtime import node, process
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.settings import Settings
+from workshop_lib.stack.embedded import PAGE as NAME
+
+PATIENCE = 30
+#: It holds some 20 MB; without a limit Node lets garbage pile up to a share of the machine.
+HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
+#: What the server reads of the settings; the rest it takes from the environment as it is.
+PASSED = ("elasticsearch_url", "redis_url", "redis_prefix", "namespace", "web_host")
+
+
+def command(settings: Settings, port: int) -> process.Command:
+    """How to start the server on ``port``; fetches its packages if they are not there."""
+    node.install()
+    variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
+    variables["WORKSHOP_ELASTICSEARCH_API_KEY"] = settings.elasticsearch_api_key.get_secret_value()
+    return process.Command(
+        [str(node.NODE), *HEAP, str(node.WEB / "server" / "main.js")],
+        variables | {"WORKSHOP_WEB_PORT": str(port)},
+    )
+
+
+def port(settings: Settings) -> int:
+    """The port of the settings, or a free one if it is taken."""
+    return process.free_port(settings.web_port)
+
+
+def start(settings: Settings) -> str:
+    """Start the page as a server of this home's stack, unless it runs; its address."""
+    running = address(settings)
+    if running:
+        return running
+    chosen = port(settings)
+    process.start(NAME, command(settings, chosen), settings.home / "pids", log(settings))
+    _address_file(settings).write_text(f"http://{settings.web_host}:{chosen}")
+    wait_until(lambda: _answers(settings), PATIENCE, f"the page, see {log(settings)}")
+    return address(settings) or ""
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the page; whether it ran."""
+    _address_file(settings).unlink(missing_ok=True)
+    return process.stop(NAME, settings.home / "pids")
+
+
+def address(settings: Settings) -> str | None:
+    """Where the page that ``start`` started is; None when it does not run."""
+    if process.find(NAME, settings.home / "pids") is None:
+        return None
+    try:
+        return _address_file(settings).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def log(settings: Settings) -> Path:
+    return settings.logs / f"{NAME}.log"
+
+
+def snapshot(url: str, **view: str) -> dict[str, Any]:
+    """What the page at ``url`` shows in ``view`` (range, device, gender, level, state)."""
+    query = "&".join(f"{name}={value}" for name, value in view.items())
+    with urllib.request.urlopen(f"{url}/snapshot?{query}", timeout=30) as answer:  # noqa: S310
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def picture(url: str, path: Path, width: int = 1440, theme: str = "light") -> None:
+    """Save the whole page at ``url`` as a PNG. ``WorkshopError`` when no browser can."""
+    from playwright.sync_api import Error
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with browser.browser() as started:
+            page = started.new_page(
+                locale="en-US",
+                viewport={"width": width, "height": 900},
+                color_scheme="dark" if theme == "dark" else "light",
+                reduced_motion="reduce",
+            )
+            page.goto(url)
+            page.wait_for_selector("#status[data-state=live]")
+            page.wait_for_selector("body[data-drawn=all]")
+            page.screenshot(path=path, full_page=True)
+    except Error as error:
+        first_line = error.message.splitlines()[0]
+        raise WorkshopError(
+            f"The browser did not picture the page: {first_line}", f"Open {url} yourself."
+        ) from error
+
+
+def _address_file(settings: Settings) -> Path:
+    return settings.home / "pids" / f"{NAME}.address"
+
+
+def _answers(settings: Settings) -> bool:
+    if process.find(NAME, settings.home / "pids") is None:
+        raise WorkshopError(
+            f"The page ended while starting: {process.tail(log(settings))}",
+            f"The whole log is {log(settings)}.",
+        )
+    try:
+        with urllib.request.urlopen(f"{address(settings)}/health", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""What any long-running program needs: processes, locks, waits, retries, clients, Java."""

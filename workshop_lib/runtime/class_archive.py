@@ -1,0 +1,107 @@
+"""Spark starts faster: its classes once, as the JVM keeps them (application class-data sharing).
+
+In: an environment with pyspark and the connector's jars. Out: a file of some 250 MB in the
+environment that every later Spark maps instead of reading, checking and laying out 15,000
+classes again. ``make`` runs ``workshop_lib.spark_startup.rehearsal`` and lets its JVM write
+down what it has loaded.
+
+The JVM itself compares the file with its version and its class path, and does without a file
+that does not fit; so a Java or a Spark exchanged later is slower, never wrong. See
+``-XX:ArchiveClassesAtExit`` in the manual of ``java``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pyspark
+
+from workshop_lib.runtime import artifacts, java, step
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.settings import Settings
+
+#: Where Python keeps the files of this environment that are no code.
+FOLDER: Final = Path(sys.prefix) / "share" / "workshop"
+#: The rehearsal takes about a minute on two slow cores (seconds).
+PATIENCE: Final = 600
+STOP_SECONDS: Final = 30
+NAME: Final = "rehearsal"
+#: What the JVM has to say about such a file belongs into Spark's log.
+_QUIET: Final = "-Xlog:disable -Xlog:all=warning:stderr"
+
+
+def options() -> str:
+    """The JVM's options that use the file; "" while there is none."""
+    file = next(FOLDER.glob("spark-*.jsa"), None)
+    return f'"-XX:SharedArchiveFile={file}" {_QUIET}' if file else ""
+
+
+def writing(file: Path) -> str:
+    """The JVM's options that write ``file`` when it ends."""
+    return f'"-XX:ArchiveClassesAtExit={file}" {_QUIET}'
+
+
+def path() -> Path:
+    """The file for the present Java, Spark and connector."""
+    found = java.find()
+    jars = Path(pyspark.__path__[0]) / "jars"
+    means = (found.home, found.version, pyspark.__version__, jars.resolve(), jars.stat().st_mtime)
+    connector = [name for name in artifacts.checksums().items() if name[0].startswith("spark/")]
+    text = repr((means, artifacts.library(), connector))
+    return FOLDER / f"spark-{hashlib.sha256(text.encode()).hexdigest()[:12]}.jsa"
+
+
+def make(tick: Callable[[], None] = lambda: None) -> Path | None:
+    """Have the file; None where this Java or this environment cannot have one.
+
+    ``tick`` is called while it lasts. Raises ``WorkshopError`` when Spark itself does not run.
+    """
+    wanted = path()
+    if wanted.exists():
+        return wanted
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        lock = (FOLDER / "lock").open("w")
+    except OSError:
+        return None  # somebody else's environment, which we may only use
+    with lock, tempfile.TemporaryDirectory() as folder:
+        # Whoever comes second waits for the first one, and then finds it there.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if wanted.exists():
+            return wanted
+        written = Path(folder) / "classes.jsa"
+        _rehearse(Path(folder), written, tick)
+        if not written.exists():
+            return None  # a Java that knows no such files
+        for old in FOLDER.glob("spark-*.jsa*"):
+            old.unlink()
+        # Not visible under its name before it is whole.
+        partial = wanted.with_suffix(".jsa.part")
+        shutil.copyfile(written, partial)
+        os.replace(partial, wanted)
+    return wanted
+
+
+def _rehearse(folder: Path, written: Path, tick: Callable[[], None]) -> None:
+    settings = Settings(home=folder)
+    running = step.start(
+        settings, NAME, "workshop_lib.spark_startup.rehearsal", str(folder), str(written)
+    )
+
+    def ended() -> bool:
+        tick()
+        return running.poll() is not None
+
+    try:
+        wait_until(ended, PATIENCE, "Spark's rehearsal to end")
+    finally:
+        step.stop([running], STOP_SECONDS)
+    step.check(settings, NAME, running, "Spark's rehearsal")

@@ -1,0 +1,211 @@
+"""The play event and every table, once.
+
+From the field tables below come the Spark schemas and the Elasticsearch mappings;
+the CSV line of a play is in ``workshop_lib.schema.play``. Each table is
+``{field name: kind}``; ``KINDS`` says what a kind is in Spark and in Elasticsearch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Fields = dict[str, str]
+
+#: kind → (Spark SQL type, Elasticsearch mapping)
+KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "long": ("bigint", {"type": "long"}),
+    "integer": ("int", {"type": "integer"}),
+    "float": ("double", {"type": "double"}),
+    "boolean": ("boolean", {"type": "boolean"}),
+    # 256 is more than any title, artist or label has; a longer one stays in _source.
+    "keyword": ("string", {"type": "keyword", "ignore_above": 256}),
+    "timestamp": ("timestamp", {"type": "date", "format": "strict_date_optional_time"}),
+    "geo_point": ("struct<lat: double, lon: double>", {"type": "geo_point"}),
+}
+
+# Labels -------------------------------------------------------------------------
+
+UNKNOWN: Final = "unknown"
+GENDER: Final[dict[int, str]] = {0: "male", 1: "female"}
+LEVEL: Final[dict[int, str]] = {0: "Free", 1: "Silver", 2: "Gold"}
+CAMPAIGN: Final[dict[int, str]] = {
+    0: "NONE",
+    1: "30DAYFREE",
+    2: "SUPERBOWL",
+    3: "RETAILSTORE",
+    4: "WEBOFFER",
+}
+DEVICE: Final[dict[bool, str]] = {False: "pc", True: "mobile"}
+ADS: Final = ("ADV_FREE_REFERRAL", "ADV_REDUCED_1DAY", "ADV_LIKE_FACEBOOK", "ADV_DONATION_CHARITY")
+#: (youngest age of the band, label), ascending; age = year of the play − birth year
+AGE_BANDS: Final = (
+    (0, "under 18"),
+    (18, "18-24"),
+    (25, "25-34"),
+    (35, "35-44"),
+    (45, "45-54"),
+    (55, "55-64"),
+    (65, "65+"),
+)
+
+# Topics -------------------------------------------------------------------------
+
+PLAYS_TOPIC: Final = "plays"
+DEAD_LETTER_TOPIC: Final = "plays.dlq"
+#: Header names of a dead letter, as Kafka Connect writes them.
+DEAD_LETTER_HEADER: Final = "__connect.errors."
+DEAD_LETTER_HEADERS: Final = (
+    "topic",
+    "partition",
+    "offset",
+    "stage",
+    "exception.class.name",
+    "exception.message",
+)
+
+# Tables -------------------------------------------------------------------------
+
+#: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
+PLAY: Final[Fields] = {
+    "event_id": "long",
+    "customer_id": "integer",
+    "track_id": "integer",
+    "played_at": "timestamp",  # UTC, ISO 8601 with milliseconds and Z
+    "is_mobile": "boolean",
+    "zip": "keyword",
+}
+
+#: What a play's customer, at the time of the play, adds for charts.
+LISTENER: Final[Fields] = {
+    "gender": "keyword",
+    "age_band": "keyword",
+    "level": "keyword",
+    "state": "keyword",
+    "location": "geo_point",  # of the play's zip; absent when the zip is unknown
+}
+
+INDICES: Final[dict[str, Fields]] = {
+    "plays-raw": PLAY,
+    "plays": {
+        **PLAY,
+        **LISTENER,
+        "hour": "integer",  # of played_at, 0–23 UTC: this Elasticsearch has no scripts
+        "device": "keyword",
+        "age": "integer",
+        "campaign": "keyword",
+        "account_open": "boolean",
+        "title": "keyword",
+        "artist": "keyword",
+        "length_seconds": "integer",
+        "customer_known": "boolean",
+        "track_known": "boolean",
+        "arrived_at": "timestamp",  # Kafka took it
+        "processed_at": "timestamp",  # the stream wrote it
+    },
+    # One document per minute, dimension and value: as many as the labels, however many
+    # plays there are. Dimension ``all`` has the one value ``all``.
+    "plays-per-minute": {
+        "minute": "timestamp",
+        "dimension": "keyword",
+        "value": "keyword",
+        "plays": "integer",
+    },
+    # One document per play that is at least the third of its track by its listener
+    # within 30 minutes; _id is that play's event id.
+    "interests": {
+        "event_id": "long",
+        "customer_id": "integer",
+        "track_id": "integer",
+        "interested_at": "timestamp",  # played_at of that play
+        "title": "keyword",
+        "artist": "keyword",
+        **LISTENER,
+    },
+    # One document per trained model, accepted or not; _id is its version.
+    "models": {
+        "version": "keyword",
+        "trained_at": "timestamp",
+        "accepted": "boolean",
+        "current": "boolean",  # the one in use
+        "reasons": "keyword",
+        "threshold": "float",
+        "customers": "integer",  # of the test part, which all numbers below are of
+        "error": "float",
+        "precision": "float",
+        "recall": "float",
+        "f1": "float",
+        "auc": "float",
+        "lift": "float",
+        "base_rate": "float",
+        "volume": "float",
+        "baseline_rule": "keyword",
+        "baseline_error": "float",
+        "baseline_lift": "float",
+        "features_to": "timestamp",
+        "snapshot_as_of": "timestamp",
+        "code_sha256": "keyword",
+        "drift_features": "float",  # the largest PSI of a feature
+        "drift_score": "float",
+        "drift_shifted": "keyword",
+    },
+    # One document per offer that was decided; _id is target_id.
+    "targets": {
+        "target_id": "keyword",  # campaign-customer-event
+        "campaign": "keyword",
+        "customer_id": "integer",
+        "event_id": "long",  # of the play that triggered it
+        "played_at": "timestamp",
+        "model_version": "keyword",
+        "score": "float",
+        "threshold": "float",
+        "decided_at": "timestamp",
+        **LISTENER,
+    },
+    # One document per message; _id is dedup_key. No phone number: it is made from the id.
+    "sms": {
+        "dedup_key": "keyword",  # the target's id
+        "target_id": "keyword",
+        "campaign": "keyword",
+        "customer_id": "integer",
+        "event_id": "long",
+        "status": "keyword",  # sent, suppressed, failed (is tried again) or dead
+        "reason": "keyword",  # of another status than sent
+        "attempts": "integer",
+        "provider": "keyword",
+        "provider_id": "keyword",
+        "text": "keyword",
+        "decided_at": "timestamp",
+        "updated_at": "timestamp",
+    },
+}
+
+#: The offer of Stage 3, learned from clicks on the ad ADV_REDUCED_1DAY.
+OFFER_CAMPAIGN: Final = "GOLD1DAY"
+
+#: The dimensions of ``plays-per-minute``, beside ``all``: fields of an enriched play.
+DIMENSIONS: Final = ("gender", "age_band", "device", "level", "state")
+
+#: "The same track three times or more within 30 minutes."
+INTEREST_PLAYS: Final = 3
+INTEREST_MINUTES: Final = 30
+
+
+def spark_schema(fields: Fields) -> str:
+    """The table as a Spark DDL string."""
+    return ", ".join(f"`{name}` {KINDS[kind][0]}" for name, kind in fields.items())
+
+
+def mapping(index: str) -> dict[str, Any]:
+    """The body that creates ``index`` (a name without namespace): settings and mapping."""
+    return {
+        "settings": {
+            "number_of_shards": 1,
+            "number_of_replicas": 0,
+            # Unset, idle shards stop refreshing and a chart stands still.
+            "refresh_interval": "1s",
+        },
+        "mappings": {
+            "dynamic": "strict",
+            "properties": {name: KINDS[kind][1] for name, kind in INDICES[index].items()},
+        },
+    }

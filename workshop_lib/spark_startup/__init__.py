@@ -1,0 +1,1 @@
+"""Spark starts faster: processes that prepare its JVM and its Python workers."""
