@@ -23,8 +23,8 @@ from typing import Any
 
 from workshop_lib.ingest.ship import ship
 from workshop_lib.runtime import connections
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, parse, to_document, to_json, to_line
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from workshop_lib.ingest.dead_letters import in_topic
 from workshop_lib.runtime import connections
-from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, parse, to_json
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream.queries import QUERIES
@@ -43,7 +44,7 @@ def fill(settings: Settings, plays: int) -> int:
     )
     connections.create_topics(settings)
     producer = connections.producer(settings)
-    topic = settings.topic(contracts.PLAYS_TOPIC)
+    topic = settings.topic(PLAYS_TOPIC)
     sent = 0
     with (settings.world / "tracks.csv").open("rb") as file:
         for line in file:
@@ -60,7 +61,7 @@ def fill(settings: Settings, plays: int) -> int:
 def once(settings: Settings, names: list[str], folder: Path) -> float:
     """Seconds to take the whole topic through the queries ``names``, from nothing."""
     client = connections.elasticsearch(settings)
-    for index in contracts.INDICES:
+    for index in INDICES:
         client.options(ignore_status=404).indices.delete(index=settings.index(index))
     client.close()
     fresh = settings.model_copy(

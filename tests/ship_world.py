@@ -8,8 +8,8 @@ from typing import Any
 
 from workshop_lib.ingest import dead_letters
 from workshop_lib.runtime import connections
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 BEGIN = 1_700_000_000_000

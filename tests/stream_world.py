@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.runtime import connections
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_json
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 MINUTE = 60_000

@@ -13,8 +13,8 @@ from secured import ADMIN, PASSWORD, running
 
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
-from workshop_lib.schema import tables as contracts
 from workshop_lib.schema import templates
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stack import access
 from workshop_lib.stack.elasticsearch import home as elasticsearch_home
@@ -79,7 +79,7 @@ def test_the_kit_does_all_that_it_does_with_its_indices(
     client = as_("kit")
     settings = settings.model_copy(update={"namespace": namespace})
     assert client.cluster.health()["status"] in ("green", "yellow")
-    for name in contracts.INDICES:
+    for name in INDICES:
         connections.create_index(settings, client, name)
         connections.create_index(settings, client, name)  # one that exists stays
     index = settings.index("plays-raw")
@@ -89,7 +89,7 @@ def test_the_kit_does_all_that_it_does_with_its_indices(
     assert client.search(index=index, aggs={"z": {"terms": {"field": "zip"}}})["hits"]["hits"]
     assert client.indices.exists(index=index)
     client.field_caps(index=index, fields="*")
-    client.indices.delete(index=[settings.index(name) for name in contracts.INDICES])
+    client.indices.delete(index=[settings.index(name) for name in INDICES])
 
 
 def test_logstash_writes_into_an_index_that_the_template_makes_and_reads_nothing(

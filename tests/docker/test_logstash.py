@@ -16,8 +16,13 @@ from pipelines import INSIDE, PIPELINE, options, parsed, run_filters
 
 from workshop_lib.ingest import dead_letters
 from workshop_lib.runtime import connections
-from workshop_lib.schema import tables as contracts
-from workshop_lib.schema.play import MalformedPlay, Play, parse, to_document, to_line
+from workshop_lib.schema.names import (
+    DEAD_LETTER_HEADER,
+    DEAD_LETTER_HEADERS,
+    DEAD_LETTER_TOPIC,
+    PLAYS_TOPIC,
+)
+from workshop_lib.schema.play import PLAY, MalformedPlay, Play, parse, to_document, to_line
 from workshop_lib.settings import PROJECT, Settings
 
 LOGSTASH = PROJECT / "docker" / "logstash"
@@ -167,11 +172,11 @@ def test_the_real_index_takes_the_documents(made: list[dict[str, Any]], stack: S
 def test_only_the_contract_s_fields_are_kept() -> None:
     (_, (_condition, (filters,))) = next(e for e in parsed("play.conf") if e[0] == "if")
     table = {name: options(inner) for name, inner in filters}
-    fields = list(contracts.PLAY)
+    fields = list(PLAY)
     assert table["csv"]["columns"] == fields
     assert table["prune"]["whitelist_names"] == [f"^{name}$" for name in fields]
     kinds = {"long": "integer", "integer": "integer", "boolean": "boolean"}
-    want = {name: kinds[kind] for name, kind in contracts.PLAY.items() if kind in kinds}
+    want = {name: kinds[kind] for name, kind in PLAY.items() if kind in kinds}
     assert table["mutate"]["convert"] == want
     assert table["date"]["target"] == "played_at" and table["date"]["timezone"] == "UTC"
 
@@ -195,11 +200,11 @@ def test_elasticsearch_gets_the_event_id_as_document_id_and_makes_nothing_of_its
 
 def test_kafka_gets_json_by_customer_and_letters_with_the_headers_of_the_contract() -> None:
     (_, letters), (_, plays) = outputs("to-kafka.conf")
-    assert plays["topic_id"] == contracts.PLAYS_TOPIC and plays["codec"] == "json"
+    assert plays["topic_id"] == PLAYS_TOPIC and plays["codec"] == "json"
     assert plays["message_key"] == "%{customer_id}" and plays["acks"] == "all"
-    assert letters["topic_id"] == contracts.DEAD_LETTER_TOPIC
-    prefix = contracts.DEAD_LETTER_HEADER
-    want = [prefix + name for name in contracts.DEAD_LETTER_HEADERS]
+    assert letters["topic_id"] == DEAD_LETTER_TOPIC
+    prefix = DEAD_LETTER_HEADER
+    want = [prefix + name for name in DEAD_LETTER_HEADERS]
     assert list(letters["message_headers"]) == want
 
 

@@ -9,14 +9,14 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from workshop_lib.runtime import connections
-from workshop_lib.schema import tables as contracts
 from workshop_lib.schema import templates
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 
 
 def test_there_is_a_file_for_every_index_and_it_is_what_the_contract_says() -> None:
     files = {path.stem: path.read_text() for path in templates.FOLDER.glob("*.json")}
-    want = {index: templates.text(index) for index in contracts.INDICES}
+    want = {index: templates.text(index) for index in INDICES}
     assert files == want, "run `python -m workshop_lib.schema.templates`"
 
 
@@ -33,7 +33,7 @@ def client(stack: Settings) -> Iterator[Elasticsearch]:
         names.append(stack.index(f"template-{path.stem}"))
         client.indices.put_index_template(name=names[-1], **template)
     yield client
-    client.indices.delete(index=[stack.index(index) for index in contracts.INDICES])
+    client.indices.delete(index=[stack.index(index) for index in INDICES])
     client.indices.delete_index_template(name=",".join(names))
     client.close()
 
@@ -42,10 +42,10 @@ def client(stack: Settings) -> Iterator[Elasticsearch]:
 def test_an_index_made_by_its_first_document_is_the_one_that_the_kit_makes(
     stack: Settings, client: Elasticsearch
 ) -> None:
-    for index in contracts.INDICES:
+    for index in INDICES:
         name = stack.index(index)
         client.index(index=name, id="1", document={})
         mapping = client.indices.get_mapping(index=name)[name]["mappings"]
-        assert mapping == {**contracts.mapping(index)["mappings"], "dynamic": "strict"}
+        assert mapping == {**mapping(index)["mappings"], "dynamic": "strict"}
         settings = client.indices.get_settings(index=name)[name]["settings"]["index"]
         assert settings["refresh_interval"] == "1s" and settings["number_of_replicas"] == "0"

@@ -10,8 +10,8 @@ from ship_world import BEGIN, held, letters, messages, play, value_of, write
 
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.ship import ship
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, parse, to_document, to_line
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("nothing_left")]

@@ -17,8 +17,8 @@ from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
 from workshop_lib.schema.play import to_document, to_line, when
-from workshop_lib.schema.tables import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("nothing_left")]

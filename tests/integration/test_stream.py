@@ -26,8 +26,9 @@ from stream_world import (
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.dead_letters import in_topic
 from workshop_lib.runtime import connections
-from workshop_lib.schema import tables as contracts
-from workshop_lib.schema.tables import DEAD_LETTER_HEADER, UNKNOWN
+from workshop_lib.schema.labels import UNKNOWN
+from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS
+from workshop_lib.schema.tables import DIMENSIONS, mapping
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream import run as runner
@@ -124,7 +125,7 @@ def test_counts_per_minute_agree_in_both_stores(flowed: Settings) -> None:
         assert int(client.hget(key, f"{dimension}:{value}") or 0) == row["plays"]
         assert 0 < client.ttl(key) <= 48 * 3600
     by_dimension = Counter(row["dimension"] for row in rows.values() for _ in range(row["plays"]))
-    assert by_dimension == dict.fromkeys(("all", *contracts.DIMENSIONS), len(GOOD))
+    assert by_dimension == dict.fromkeys(("all", *DIMENSIONS), len(GOOD))
 
 
 def test_interests_are_those_of_the_rule_in_both_stores(flowed: Settings) -> None:
@@ -150,7 +151,7 @@ def test_bad_records_are_dead_letters_with_their_own_bytes(flowed: Settings) -> 
     source.close()
     for letter in letters:
         headers = {name: value.decode() for name, value in letter.headers}
-        assert set(headers) == {DEAD_LETTER_HEADER + h for h in contracts.DEAD_LETTER_HEADERS}
+        assert set(headers) == {DEAD_LETTER_HEADER + h for h in DEAD_LETTER_HEADERS}
         header = {name.removeprefix(DEAD_LETTER_HEADER): v for name, v in headers.items()}
         assert header["topic"] == flowed.topic("plays")
         assert header["stage"] == "stream"
@@ -197,9 +198,9 @@ def test_a_batch_that_was_written_but_not_committed_changes_nothing(flowed: Sett
 
 def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(fresh: Settings) -> None:
     settings = fresh
-    mapping = contracts.mapping("plays")
-    mapping["mappings"]["properties"]["length_seconds"] = {"type": "byte"}  # at most 127
-    connections.elasticsearch(settings).indices.create(index=settings.index("plays"), **mapping)
+    narrow = mapping("plays")
+    narrow["mappings"]["properties"]["length_seconds"] = {"type": "byte"}  # at most 127
+    connections.elasticsearch(settings).indices.create(index=settings.index("plays"), **narrow)
     fits, does_not = play(1, 0, track=0), play(2, 0, track=1)
     send(settings, [fits, does_not])
     run(settings, ["plays"], available_now=True)

@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from stream_world import CUSTOMERS, PLACES, TRACKS, play
 
+from workshop_lib.schema.labels import AGE_BANDS, UNKNOWN
 from workshop_lib.schema.play import Play
-from workshop_lib.schema.tables import AGE_BANDS, INDICES, UNKNOWN
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.stream.enrich import age_band, enrich
 from workshop_lib.stream.reference import Reference, to_spark
 

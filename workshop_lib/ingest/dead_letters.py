@@ -20,7 +20,7 @@ from typing import Any
 from kafka import TopicPartition
 
 from workshop_lib.runtime.connections import consumer
-from workshop_lib.schema.tables import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
+from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
 
 

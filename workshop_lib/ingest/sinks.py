@@ -17,8 +17,8 @@ from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.runtime.connections import bulk_index, create_index, create_topics, elasticsearch
 from workshop_lib.runtime.connections import producer as connect
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_document, to_json
-from workshop_lib.schema.tables import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 #: Seconds that the servers get to acknowledge a batch.

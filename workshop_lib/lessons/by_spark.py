@@ -19,8 +19,8 @@ from pyspark.sql.streaming import StreamingQuery
 
 from workshop_lib.runtime.connections import producer
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_json
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 #: The evening of the hand-made plays: a Sunday, 20:00 UTC, in ms.

@@ -19,7 +19,7 @@ from workshop_lib.marketing.outbox import target_id
 from workshop_lib.runtime import step
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
-from workshop_lib.schema.tables import OFFER_CAMPAIGN
+from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream import progress
 from workshop_lib.verify.held import documents

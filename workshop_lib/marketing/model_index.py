@@ -48,7 +48,7 @@ def publish(settings: Settings, client: Elasticsearch | None = None) -> int:
 
 
 def document(model: registry.Model, in_use: bool) -> dict[str, Any]:
-    """The fields of ``contracts.INDICES["models"]``; what is not known is left out."""
+    """The fields of ``schema.tables.INDICES["models"]``; what is not known is left out."""
     window, code = model.about.get("window", {}), model.about.get("code", {})
     drift = model.about.get("drift") or {}
     psi = drift.get("psi", {})

@@ -15,7 +15,7 @@ import redis
 
 from workshop_lib.marketing.message import TEXT, phone
 from workshop_lib.schema.play import when
-from workshop_lib.schema.tables import OFFER_CAMPAIGN
+from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 
 DECIDE: Final = Path(__file__).with_name("decide.lua").read_text(encoding="utf-8")

@@ -25,8 +25,10 @@ from workshop_lib.marketing.train import score
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import patiently
 from workshop_lib.runtime.state_file import load, save
+from workshop_lib.schema.labels import LEVEL
 from workshop_lib.schema.play import when
-from workshop_lib.schema.tables import LEVEL, LISTENER, OFFER_CAMPAIGN
+from workshop_lib.schema.tables import LISTENER
+from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream.enrich import with_listener, with_place
 from workshop_lib.stream.queries import Query

@@ -14,7 +14,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
+from workshop_lib.schema.tables import mapping
 from workshop_lib.settings import Settings
 
 
@@ -58,8 +59,8 @@ def create_topics(settings: Settings) -> None:
     admin = kafka_admin(settings)
     try:
         for name, partitions in (
-            (contracts.PLAYS_TOPIC, settings.plays_partitions),
-            (contracts.DEAD_LETTER_TOPIC, 1),
+            (PLAYS_TOPIC, settings.plays_partitions),
+            (DEAD_LETTER_TOPIC, 1),
         ):
             topic = NewTopic(settings.topic(name), num_partitions=partitions, replication_factor=1)
             with suppress(TopicAlreadyExistsError):
@@ -71,7 +72,7 @@ def create_topics(settings: Settings) -> None:
 def create_index(settings: Settings, client: Elasticsearch, name: str) -> None:
     """Make index ``name`` (without namespace) with its mapping; one that exists stays."""
     try:
-        client.indices.create(index=settings.index(name), **contracts.mapping(name))
+        client.indices.create(index=settings.index(name), **mapping(name))
     except ApiError as error:
         if error.status_code != 400 or "resource_already_exists" not in str(error):
             raise

@@ -11,9 +11,19 @@ import csv
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
+
+#: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
+PLAY: Final[dict[str, str]] = {
+    "event_id": "long",
+    "customer_id": "integer",
+    "track_id": "integer",
+    "played_at": "timestamp",  # UTC, ISO 8601 with milliseconds and Z
+    "is_mobile": "boolean",
+    "zip": "keyword",
+}
 
 MAX_LINE_BYTES = 4096
 MAX_INT = 2**31 - 1
@@ -138,7 +148,7 @@ def to_line(play: Play) -> bytes:
 
 
 def to_document(play: Play) -> dict[str, object]:
-    """The play as the fields of ``contracts.PLAY``."""
+    """The play as the fields of ``PLAY``."""
     return {**play._asdict(), "played_at": when(play.played_at, iso=True)}
 
 

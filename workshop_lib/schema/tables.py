@@ -1,13 +1,15 @@
-"""The play event and every table, once.
+"""Every table, once.
 
-From the field tables below come the Spark schemas and the Elasticsearch mappings;
-the CSV line of a play is in ``workshop_lib.schema.play``. Each table is
-``{field name: kind}``; ``KINDS`` says what a kind is in Spark and in Elasticsearch.
+From the field tables below, and the play in ``workshop_lib.schema.play``, come the Spark
+schemas and the Elasticsearch mappings. Each table is ``{field name: kind}``; ``KINDS`` says
+what a kind is in Spark and in Elasticsearch.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
+
+from workshop_lib.schema.play import PLAY
 
 Fields = dict[str, str]
 
@@ -21,58 +23,6 @@ KINDS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "keyword": ("string", {"type": "keyword", "ignore_above": 256}),
     "timestamp": ("timestamp", {"type": "date", "format": "strict_date_optional_time"}),
     "geo_point": ("struct<lat: double, lon: double>", {"type": "geo_point"}),
-}
-
-# Labels -------------------------------------------------------------------------
-
-UNKNOWN: Final = "unknown"
-GENDER: Final[dict[int, str]] = {0: "male", 1: "female"}
-LEVEL: Final[dict[int, str]] = {0: "Free", 1: "Silver", 2: "Gold"}
-CAMPAIGN: Final[dict[int, str]] = {
-    0: "NONE",
-    1: "30DAYFREE",
-    2: "SUPERBOWL",
-    3: "RETAILSTORE",
-    4: "WEBOFFER",
-}
-DEVICE: Final[dict[bool, str]] = {False: "pc", True: "mobile"}
-ADS: Final = ("ADV_FREE_REFERRAL", "ADV_REDUCED_1DAY", "ADV_LIKE_FACEBOOK", "ADV_DONATION_CHARITY")
-#: (youngest age of the band, label), ascending; age = year of the play − birth year
-AGE_BANDS: Final = (
-    (0, "under 18"),
-    (18, "18-24"),
-    (25, "25-34"),
-    (35, "35-44"),
-    (45, "45-54"),
-    (55, "55-64"),
-    (65, "65+"),
-)
-
-# Topics -------------------------------------------------------------------------
-
-PLAYS_TOPIC: Final = "plays"
-DEAD_LETTER_TOPIC: Final = "plays.dlq"
-#: Header names of a dead letter, as Kafka Connect writes them.
-DEAD_LETTER_HEADER: Final = "__connect.errors."
-DEAD_LETTER_HEADERS: Final = (
-    "topic",
-    "partition",
-    "offset",
-    "stage",
-    "exception.class.name",
-    "exception.message",
-)
-
-# Tables -------------------------------------------------------------------------
-
-#: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
-PLAY: Final[Fields] = {
-    "event_id": "long",
-    "customer_id": "integer",
-    "track_id": "integer",
-    "played_at": "timestamp",  # UTC, ISO 8601 with milliseconds and Z
-    "is_mobile": "boolean",
-    "zip": "keyword",
 }
 
 #: What a play's customer, at the time of the play, adds for charts.
@@ -179,15 +129,8 @@ INDICES: Final[dict[str, Fields]] = {
     },
 }
 
-#: The offer of Stage 3, learned from clicks on the ad ADV_REDUCED_1DAY.
-OFFER_CAMPAIGN: Final = "GOLD1DAY"
-
 #: The dimensions of ``plays-per-minute``, beside ``all``: fields of an enriched play.
 DIMENSIONS: Final = ("gender", "age_band", "device", "level", "state")
-
-#: "The same track three times or more within 30 minutes."
-INTEREST_PLAYS: Final = 3
-INTEREST_MINUTES: Final = 30
 
 
 def spark_schema(fields: Fields) -> str:

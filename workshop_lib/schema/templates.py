@@ -12,10 +12,9 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from workshop_lib.schema import tables as contracts
-from workshop_lib.settings import PROJECT
+from workshop_lib.schema.tables import INDICES, mapping
 
-FOLDER = PROJECT / "docker" / "elasticsearch"
+FOLDER = Path(__file__).resolve().parents[2] / "docker" / "elasticsearch"
 
 
 def template(index: str) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def template(index: str) -> dict[str, Any]:
     return {
         "index_patterns": [index, f"*-{index}"],  # with a namespace before it
         "priority": 500,
-        "template": contracts.mapping(index),
+        "template": mapping(index),
     }
 
 
@@ -33,13 +32,13 @@ def text(index: str) -> str:
 
 def put_all(client: Elasticsearch) -> None:
     """Give every index its template, under its own name after ``workshop-``."""
-    for index in contracts.INDICES:
+    for index in INDICES:
         client.indices.put_index_template(name=f"workshop-{index}", **template(index))
 
 
 def write_all(folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for index in contracts.INDICES:
+    for index in INDICES:
         (folder / f"{index}.json").write_text(text(index))
 
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from elasticsearch import AuthenticationException, Elasticsearch
 
-from workshop_lib.schema import tables as contracts
 from workshop_lib.schema import templates
+from workshop_lib.schema.tables import INDICES
 
 #: All indices, also those with a namespace before their name.
-ALL: Final = [name for index in contracts.INDICES for name in (index, f"*-{index}")]
+ALL: Final = [name for index in INDICES for name in (index, f"*-{index}")]
 
 Role = dict[str, Any]
 READ: Final[Role] = {"names": ALL, "privileges": ["read", "view_index_metadata"]}

@@ -17,7 +17,8 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch, kafka_admin, redis_client
 from workshop_lib.runtime.lock import running
 from workshop_lib.runtime.wait import wait_until
-from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 
 LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
@@ -25,8 +26,8 @@ LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
 PRACTICE = "practice-plays"
 #: Topics of the lesson "Kafka by hand" begin so.
 BY_HAND = "by-hand-"
-TOPICS = (contracts.PLAYS_TOPIC, contracts.DEAD_LETTER_TOPIC, PRACTICE)
-INDICES = (*contracts.INDICES, PRACTICE)
+TOPICS = (PLAYS_TOPIC, DEAD_LETTER_TOPIC, PRACTICE)
+INDEX_NAMES = (*INDICES, PRACTICE)
 
 
 def local_state(settings: Settings) -> list[Path]:
@@ -117,7 +118,7 @@ def delete_topics(admin: KafkaAdminClient, which: Callable[[str], bool]) -> int:
 
 def _delete_indices(settings: Settings) -> int:
     client = elasticsearch(settings)
-    ours = [settings.index(name) for name in INDICES]
+    ours = [settings.index(name) for name in INDEX_NAMES]
     existing = [index for index in ours if client.indices.exists(index=index)]
     if existing:
         client.indices.delete(index=existing)

@@ -1,6 +1,6 @@
 """Stage 2, step 3: plays per minute, in all and by gender, age band, device, level, state.
 
-In: plays. Out: one row per minute, dimension and value, as ``contracts.INDICES
+In: plays. Out: one row per minute, dimension and value, as ``schema.tables.INDICES
 ["plays-per-minute"]`` has it; a count is absolute, so writing a row again changes nothing.
 """
 

@@ -1,7 +1,7 @@
 """Stage 2, step 2: each play gets its listener, its track and its place.
 
 In: plays (``source.plays``) and the three reference tables. Out: the same plays, none
-more and none less, with the further fields of ``contracts.INDICES["plays"]``. An id that
+more and none less, with the further fields of ``schema.tables.INDICES["plays"]``. An id that
 no table has leaves ``unknown`` labels, and ``customer_known`` or ``track_known`` false.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.tables import AGE_BANDS, CAMPAIGN, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.labels import AGE_BANDS, CAMPAIGN, DEVICE, GENDER, LEVEL, UNKNOWN
 from workshop_lib.stream.reference import Reference
 
 

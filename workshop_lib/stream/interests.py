@@ -15,7 +15,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.tables import INTEREST_MINUTES, INTEREST_PLAYS
+from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_PLAYS
 
 
 def interests(plays: DataFrame) -> DataFrame:

@@ -20,7 +20,7 @@ from kafka import TopicPartition
 
 from workshop_lib.runtime.connections import consumer
 from workshop_lib.runtime.state_file import load, save
-from workshop_lib.schema.tables import PLAYS_TOPIC
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 from workshop_lib.stream.queries import QUERIES
 from workshop_lib.stream.sinks import Tally

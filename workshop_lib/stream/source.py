@@ -1,7 +1,7 @@
 """Stage 2, step 1: records of topic ``plays`` → plays, and what is none.
 
 In: rows as Spark's Kafka source gives them. Out of ``parse``: the same rows with the
-fields of ``contracts.PLAY`` and ``reason``, null for a good play; ``plays`` and ``bad``
+fields of ``schema.play.PLAY`` and ``reason``, null for a good play; ``plays`` and ``bad``
 are its two halves, so every record is in exactly one of them.
 """
 
@@ -12,7 +12,9 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.tables import PLAY, PLAYS_TOPIC, spark_schema
+from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.play import PLAY
+from workshop_lib.schema.tables import spark_schema
 from workshop_lib.settings import Settings
 
 #: Where a record came from; it travels along so that a dead letter can say so.
@@ -63,7 +65,7 @@ def parse(records: DataFrame, settings: Settings) -> DataFrame:
 
 
 def plays(parsed: DataFrame) -> DataFrame:
-    """The good plays: the fields of ``contracts.PLAY``, ``arrived_at`` and the origin."""
+    """The good plays: the fields of ``schema.play.PLAY``, ``arrived_at`` and the origin."""
     return parsed.where(F.col("reason").isNull()).drop("reason")
 
 

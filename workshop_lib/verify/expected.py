@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workshop_lib.schema.tables import AGE_BANDS, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.labels import AGE_BANDS, DEVICE, GENDER, LEVEL, UNKNOWN
 from workshop_lib.world.ledger import interest_hits
 from workshop_lib.world.places import zip_places
 from workshop_lib.world.read import load_customers, load_tracks

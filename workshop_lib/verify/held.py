@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
-from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
 
 PAGE = 10_000
@@ -73,9 +73,9 @@ def plays_per_hour_of_day(settings: Settings, index: str) -> dict[int, int]:
 
 def dead_letters_of_topic(settings: Settings) -> dict[str, set[tuple[str, ...]]]:
     """Dead letters of the topic by stage, each as where it came from: written twice counts once."""
-    prefix = contracts.DEAD_LETTER_HEADER
+    prefix = DEAD_LETTER_HEADER
     letters: dict[str, set[tuple[str, ...]]] = {}
-    reader = consumer(settings, contracts.DEAD_LETTER_TOPIC, consumer_timeout_ms=2000)
+    reader = consumer(settings, DEAD_LETTER_TOPIC, consumer_timeout_ms=2000)
     try:
         for message in reader:
             headers = {name.removeprefix(prefix): value.decode() for name, value in message.headers}

@@ -16,9 +16,9 @@ from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
-from workshop_lib.schema import tables as contracts
+from workshop_lib.schema.labels import CAMPAIGN, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, parse
-from workshop_lib.schema.tables import CAMPAIGN, GENDER, LEVEL, UNKNOWN
 from workshop_lib.settings import Settings
 from workshop_lib.world.read import load_customers
 
@@ -138,7 +138,7 @@ def _kafka(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -
     """The listener's messages: a key lives in one partition, but we look in all to be sure."""
     reader = consumer(settings, consumer_timeout_ms=2000)
     try:
-        topic = settings.topic(contracts.PLAYS_TOPIC)
+        topic = settings.topic(PLAYS_TOPIC)
         partitions = [
             TopicPartition(topic, n) for n in sorted(reader.partitions_for_topic(topic) or ())
         ]

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from workshop_lib.schema.tables import INTEREST_MINUTES
+from workshop_lib.schema.world import INTEREST_MINUTES
 from workshop_lib.world.people import People
 from workshop_lib.world.plays import DAY, HOUR, MINUTE, SECOND, Plays
 from workshop_lib.world.randomness import Ints, rng

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from workshop_lib.schema.tables import ADS, LEVEL
+from workshop_lib.schema.labels import ADS, LEVEL
 from workshop_lib.world.people import People
 from workshop_lib.world.plays import DAY, HOUR, SECOND, Plays
 from workshop_lib.world.randomness import Ints, logistic, rng

@@ -16,15 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workshop_lib.schema.tables import (
-    AGE_BANDS,
-    DEVICE,
-    GENDER,
-    INTEREST_MINUTES,
-    INTEREST_PLAYS,
-    LEVEL,
-    UNKNOWN,
-)
+from workshop_lib.schema.labels import AGE_BANDS, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_PLAYS
 from workshop_lib.world.faults import KIND_NAMES
 from workshop_lib.world.people import People
 from workshop_lib.world.places import zip_places

@@ -43,7 +43,7 @@ def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
 def load_customers(folder: Path) -> pd.DataFrame:
     """customer_id, gender, birth_year, zip, level, status, campaign.
 
-    Codes as in ``contracts``; zip is text; birth_year is Int32, missing where unknown. All
+    Codes as in ``schema.labels``; zip is text; birth_year is Int32, missing where unknown. All
     others are int64. Raises ``WorkshopError`` when the file is missing or holds no numbers.
     """
     path = folder / "cust.csv"
@@ -77,7 +77,7 @@ def load_tracks(folder: Path) -> pd.DataFrame:
 
 
 def load_clicks(folder: Path) -> pd.DataFrame:
-    """click_id, customer_id, ad (one of ``contracts.ADS``), clicked_at (UTC), in file order."""
+    """click_id, customer_id, ad (one of ``schema.labels.ADS``), clicked_at (UTC), in file order."""
     path = folder / "clicks.csv"
     table = _read(folder, path.name)
     return pd.DataFrame(

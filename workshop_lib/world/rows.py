@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from workshop_lib.schema.labels import ADS, CAMPAIGN, GENDER, LEVEL
 from workshop_lib.schema.play import MAX_INT
-from workshop_lib.schema.tables import ADS, CAMPAIGN, GENDER, LEVEL
 
 #: Takes a field and returns it as it is to be written; ``ValueError`` with the reason.
 Check = Callable[[str], str]

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 
 from workshop_lib.charts.explore.chart import Chart
 from workshop_lib.charts.explore.style import COLOURS, INK, MAP_COLOURS, PALE, brief, number
-from workshop_lib.schema.tables import UNKNOWN
+from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.world.places import STATE_THOUSANDS, zip_places
 
 #: A square for each state, about where it lies: rows from north to south.

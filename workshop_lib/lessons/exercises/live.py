@@ -15,8 +15,8 @@ from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, Play, parse
-from workshop_lib.schema.tables import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 from workshop_lib.verify import held
 

@@ -12,7 +12,7 @@ import orjson
 import pandas as pd
 
 from workshop_lib.lessons.exercises import live
-from workshop_lib.schema.tables import PLAY
+from workshop_lib.schema.play import PLAY
 from workshop_lib.settings import Settings
 
 
@@ -34,7 +34,7 @@ def _play(record: Any) -> dict[str, Any] | None:
 
 
 def plays_stream(settings: Settings, spark: Any = None) -> Any:
-    """The same as a stream of Spark, with the columns of ``contracts.PLAY``."""
+    """The same as a stream of Spark, with the columns of ``schema.play.PLAY``."""
     from workshop_lib.stream.session import spark_session
     from workshop_lib.stream.source import parse, plays, records
 

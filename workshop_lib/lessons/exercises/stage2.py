@@ -19,7 +19,7 @@ from workshop_lib.lessons.exercises.outcome import (
     of_type,
     shown,
 )
-from workshop_lib.schema.tables import UNKNOWN
+from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import PRACTICE
 from workshop_lib.world.ledger import interest_hits

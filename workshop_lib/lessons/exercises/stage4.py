@@ -22,7 +22,7 @@ from workshop_lib.lessons.exercises.outcome import (
     shown,
 )
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
-from workshop_lib.schema.tables import PLAYS_TOPIC
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
 
 STATES: Final = 10

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.dead_letters import Letter, headers
 from workshop_lib.runtime import connections
-from workshop_lib.schema.tables import DEAD_LETTER_TOPIC
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
 from workshop_lib.stream.source import ORIGIN
