@@ -45,7 +45,7 @@ def test_an_index_made_by_its_first_document_is_the_one_that_the_kit_makes(
     for index in INDICES:
         name = stack.index(index)
         client.index(index=name, id="1", document={})
-        mapping = client.indices.get_mapping(index=name)[name]["mappings"]
-        assert mapping == {**mapping(index)["mappings"], "dynamic": "strict"}
+        found = client.indices.get_mapping(index=name)[name]["mappings"]
+        assert found == {**mapping(index)["mappings"], "dynamic": "strict"}
         settings = client.indices.get_settings(index=name)[name]["settings"]["index"]
         assert settings["refresh_interval"] == "1s" and settings["number_of_replicas"] == "0"

@@ -9,6 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from workshop_lib.schema.names import (
+    INTERESTS_INDEX,
+    MODELS_INDEX,
+    PLAYS_INDEX,
+    PLAYS_PER_MINUTE_INDEX,
+    PLAYS_RAW_INDEX,
+    SMS_INDEX,
+    TARGETS_INDEX,
+)
 from workshop_lib.schema.play import PLAY
 
 Fields = dict[str, str]
@@ -35,8 +44,8 @@ LISTENER: Final[Fields] = {
 }
 
 INDICES: Final[dict[str, Fields]] = {
-    "plays-raw": PLAY,
-    "plays": {
+    PLAYS_RAW_INDEX: PLAY,
+    PLAYS_INDEX: {
         **PLAY,
         **LISTENER,
         "hour": "integer",  # of played_at, 0–23 UTC: this Elasticsearch has no scripts
@@ -54,7 +63,7 @@ INDICES: Final[dict[str, Fields]] = {
     },
     # One document per minute, dimension and value: as many as the labels, however many
     # plays there are. Dimension ``all`` has the one value ``all``.
-    "plays-per-minute": {
+    PLAYS_PER_MINUTE_INDEX: {
         "minute": "timestamp",
         "dimension": "keyword",
         "value": "keyword",
@@ -62,7 +71,7 @@ INDICES: Final[dict[str, Fields]] = {
     },
     # One document per play that is at least the third of its track by its listener
     # within 30 minutes; _id is that play's event id.
-    "interests": {
+    INTERESTS_INDEX: {
         "event_id": "long",
         "customer_id": "integer",
         "track_id": "integer",
@@ -72,7 +81,7 @@ INDICES: Final[dict[str, Fields]] = {
         **LISTENER,
     },
     # One document per trained model, accepted or not; _id is its version.
-    "models": {
+    MODELS_INDEX: {
         "version": "keyword",
         "trained_at": "timestamp",
         "accepted": "boolean",
@@ -99,7 +108,7 @@ INDICES: Final[dict[str, Fields]] = {
         "drift_shifted": "keyword",
     },
     # One document per offer that was decided; _id is target_id.
-    "targets": {
+    TARGETS_INDEX: {
         "target_id": "keyword",  # campaign-customer-event
         "campaign": "keyword",
         "customer_id": "integer",
@@ -112,7 +121,7 @@ INDICES: Final[dict[str, Fields]] = {
         **LISTENER,
     },
     # One document per message; _id is dedup_key. No phone number: it is made from the id.
-    "sms": {
+    SMS_INDEX: {
         "dedup_key": "keyword",  # the target's id
         "target_id": "keyword",
         "campaign": "keyword",
