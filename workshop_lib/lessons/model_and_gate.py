@@ -1,7 +1,7 @@
-"""The pictures and tables of the lesson on models (Stage 3, notebook 06).
+"""Notebook 06, a model and its gate: figures and tables (Stage 3).
 
 In: customers with ``label`` (0/1) and ``score`` (0–1), trained models, metrics. Out: a
-picture, drawn, or a table. What a picture shows is never told by colour alone.
+figure, drawn, or a table. No figure relies on colour alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Final
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
+from workshop_lib.lessons import figures
+from workshop_lib.lessons.figures import BLUE, GREY, ORANGE, PALE
 from workshop_lib.marketing import registry
 from workshop_lib.marketing.drift import SHIFTED
 from workshop_lib.marketing.features import DAY_PARTS
@@ -23,7 +24,6 @@ from workshop_lib.marketing.train import Trained
 from workshop_lib.settings import Settings
 from workshop_lib.world.clicks import CAUSES
 
-BLUE, ORANGE, GREY, LIGHT = "#1f5fa8", "#d9730d", "#8a8f98", "#dfe7f2"
 #: Measure of the gate → its side and its setting.
 _LIMITS: Final = {
     "error": ("at most", "gate_max_error"),
@@ -33,16 +33,10 @@ _LIMITS: Final = {
 }
 
 
-def _axes(width: float = 8, height: float = 3) -> Axes:
-    axes: Axes = plt.subplots(figsize=(width, height), layout="constrained")[1]
-    axes.spines[["top", "right"]].set_visible(False)
-    return axes
-
-
-def day_parts(played_at: pd.Series, customer: int) -> None:
+def draw_day_parts(played_at: pd.Series, customer: int) -> None:
     """One listener's plays by hour, and the share of each part of the day."""
     hours = played_at.dt.hour.value_counts().reindex(range(24), fill_value=0)
-    axes = _axes()
+    axes = figures.axes()
     axes.bar(hours.index, hours, color=BLUE, width=0.8, align="edge")
     top = max(hours.max() * 1.25, 1)
     parts = [*((n, a, b) for n, (a, b) in DAY_PARTS.items()), ("night", 22, 24), ("night", 0, 5)]
@@ -61,15 +55,15 @@ def day_parts(played_at: pd.Series, customer: int) -> None:
     plt.show()
 
 
-def moments(
+def draw_moments(
     first_play: datetime, first_click: datetime, last_click: datetime, end: datetime
 ) -> None:
     """What is told from what, on a line of time."""
-    axes = _axes(8, 1.7)
+    axes = figures.axes(8, 1.7)
     spans = (
         (first_play, first_click, "features: plays before", BLUE, ""),
         (first_click, last_click, "label:\nclicked?", ORANGE, "//"),
-        (last_click, end, "live", LIGHT, ".."),
+        (last_click, end, "live", PALE, ".."),
     )
     for start, stop, text, colour, hatch in spans:
         days = [(moment - end).total_seconds() / 86_400 for moment in (start, stop)]
@@ -81,12 +75,12 @@ def moments(
     plt.show()
 
 
-def scores(scored: pd.DataFrame, threshold: float) -> None:
+def draw_scores(scored: pd.DataFrame, threshold: float) -> None:
     """How the scores of takers and of all others lie, and the threshold between them."""
-    axes = _axes()
+    axes = figures.axes()
     bins = [n / 40 for n in range(41)]
     took = scored["label"] > 0.5
-    axes.hist(scored.loc[~took, "score"], bins, color=LIGHT, edgecolor=GREY, label="did not click")
+    axes.hist(scored.loc[~took, "score"], bins, color=PALE, edgecolor=GREY, label="did not click")
     axes.hist(scored.loc[took, "score"], bins, color=ORANGE, alpha=0.8, hatch="//", label="clicked")
     axes.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.2f}")
     # A few takers beside hundreds at 0 would not be seen on an even scale.
@@ -95,7 +89,7 @@ def scores(scored: pd.DataFrame, threshold: float) -> None:
     plt.show()
 
 
-def thresholds(scored: pd.DataFrame, chosen: float) -> None:
+def draw_thresholds(scored: pd.DataFrame, chosen: float) -> None:
     """False alarms, misses and their sum for every threshold; the chosen one is marked."""
     took = scored["label"].to_numpy() > 0.5
     score = scored["score"].to_numpy()
@@ -103,7 +97,7 @@ def thresholds(scored: pd.DataFrame, chosen: float) -> None:
     alarms = np.array([np.sum((score >= t) & ~took) for t in at])
     misses = np.array([np.sum((score < t) & took) for t in at])
     fewest = int(np.sum((score >= chosen) != took))
-    axes = _axes()
+    axes = figures.axes()
     axes.plot(at, alarms, ":", color=BLUE, label="false alarms")
     axes.plot(at, misses, "--", color=ORANGE, label="misses")
     axes.plot(at, alarms + misses, color="black", label="errors: both together")
@@ -121,10 +115,10 @@ def thresholds(scored: pd.DataFrame, chosen: float) -> None:
     plt.show()
 
 
-def confusion(scored: pd.DataFrame, threshold: float) -> None:
+def draw_confusion(scored: pd.DataFrame, threshold: float) -> None:
     """Four counts: offered or not, clicked or not; right ones with a tick."""
     took, offered = scored["label"] > 0.5, scored["score"] >= threshold
-    axes = _axes(5, 3)
+    axes = figures.axes(5, 3)
     axes.spines[:].set_visible(False)
     for x, (o, column) in enumerate(((True, "offered"), (False, "not offered"))):
         for y, (t, row) in enumerate(((True, "clicked"), (False, "did not click"))):
@@ -132,7 +126,7 @@ def confusion(scored: pd.DataFrame, threshold: float) -> None:
             name = {(0, 0): "hits", (0, 1): "false alarms", (1, 0): "misses"}.get(
                 (x, y), "left alone"
             )
-            colour = LIGHT if right else "#fbe3cf"
+            colour = PALE if right else "#fbe3cf"
             axes.add_patch(plt.Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", lw=4))
             axes.text(x + 0.5, y + 0.43, f"{number:,}", ha="center", va="center", fontsize=20)
             axes.text(
@@ -192,13 +186,13 @@ def versions(settings: Settings, last: int = 5) -> pd.DataFrame:
     ).set_index("version")
 
 
-def shifts(psi: Mapping[str, Mapping[str, float]]) -> None:
+def draw_shifts(psi: Mapping[str, Mapping[str, float]]) -> None:
     """Bars of the PSI per feature, one set per population; above the line it has shifted."""
     table = pd.DataFrame(psi).clip(lower=1e-3)
-    axes = _axes(8, 3.2)
+    axes = figures.axes(8, 3.2)
     hatches = ("", "//", "..")
     table.plot.bar(
-        ax=axes, color=dict(zip(table, (LIGHT, ORANGE, BLUE), strict=False)), edgecolor="black"
+        ax=axes, color=dict(zip(table, (PALE, ORANGE, BLUE), strict=False)), edgecolor="black"
     )
     for container, hatch in zip(axes.containers, hatches, strict=False):
         for bar in container:
@@ -211,7 +205,7 @@ def shifts(psi: Mapping[str, Mapping[str, float]]) -> None:
     plt.show()
 
 
-def weights(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
+def draw_weights(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
     """The model's weights beside those that were planted, each per standard deviation.
 
     Both are scaled to 1 for the strongest: the planted ones are of another steepness.
@@ -223,8 +217,8 @@ def weights(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
         planted[name] = weight * float(rows[name].std()) / spread
     table = pd.DataFrame({"planted": planted / planted.abs().max()})
     table["learned"] = learned / learned.abs().max()
-    axes = _axes(8, 3.4)
-    table.plot.barh(ax=axes, color=[LIGHT, BLUE], edgecolor="black")
+    axes = figures.axes(8, 3.4)
+    table.plot.barh(ax=axes, color=[PALE, BLUE], edgecolor="black")
     for bar in axes.containers[0]:
         bar.set_hatch("//")
     axes.axvline(0, color="black")

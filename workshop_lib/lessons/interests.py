@@ -1,57 +1,80 @@
-"""Pictures of plays in event time: what a watermark lets in, and who is interested.
+"""Notebook 05, interests: those planted in the replayed plays, and how well each way finds them.
 
-In: plays and what queries said of them. Out: a matplotlib figure, to be shown as the value of
-a cell. Serves the notebooks "Spark streaming" and "interests".
+In: Settings of a replayed world, and claims: a (listener, track) for each interest that a way
+of counting finds. Out: a table of missed and invented interests, and figures. The truth comes
+from the ledger alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workshop_lib.lessons.lanes import COLOURS, GREY, INK, PALE
+from workshop_lib.lessons.figures import BLUE, GREEN, GREY, INK, PALE, RED, finished
+from workshop_lib.lessons.kafka_by_hand import MINUTE
+from workshop_lib.lessons.spark_streaming import clock_axis
+from workshop_lib.settings import Settings
+from workshop_lib.verify.expected import Expected
 
-BLUE, ORANGE, GREEN, RED = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[5]
+#: A listener and a track.
+Pair = tuple[int, int]
 
 
-def draw_watermark(
-    batches: Sequence[Sequence[float]],
-    watermarks: Sequence[float | None],
-    dropped: Sequence[tuple[int, float]],
-) -> Figure:
-    """Minutes of plays by batch; each batch's watermark (a minute or None) as a step line.
+class Burst(NamedTuple):
+    """A planted burst: why it was, whose plays of what, and when (minutes after the last full
+    or half hour before the first of them)."""
 
-    ``dropped`` are (batch, minute) of the plays that were not counted.
-    """
-    figure, ax = plt.subplots(figsize=(9, 0.62 * len(batches) + 1.3), layout="constrained")
-    first = min(min(batch) for batch in batches) - 4
-    latest = float("-inf")
-    for row, (batch, mark) in enumerate(zip(batches, watermarks, strict=True)):
-        if mark is not None:
-            ax.fill_betweenx([row - 0.5, row + 0.5], first, mark, color=PALE, zorder=0)
-            ax.plot([mark, mark], [row - 0.5, row + 0.5], color=INK, lw=2.2)
-            ax.text(mark - 0.25, row - 0.28, clock(mark), ha="right", va="center", size=8)
-        for minute in batch:
-            late, gone = minute < latest, (row, minute) in dropped
-            marker, colour = ("X", RED) if gone else ("D", ORANGE) if late else ("o", BLUE)
-            ax.scatter(minute, row, s=110, marker=marker, color=colour, zorder=3)
-            latest = max(latest, minute)
-    for label, marker, colour in (
-        ("in order", "o", BLUE),
-        ("late, counted", "D", ORANGE),
-        ("too late, dropped", "X", RED),
-    ):
-        ax.scatter([], [], s=80, marker=marker, color=colour, label=label)
-    ax.plot([], [], color=INK, lw=2.2, label="watermark")
-    ax.legend(loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), frameon=False, fontsize=9)
-    ax.set(ylim=(len(batches) - 0.5, -0.5), xlim=(first, latest + 2))
-    ax.set(xlabel="event time: when it was played", ylabel="batch, in order of arrival ↓")
-    ax.set_yticks(range(len(batches)))
-    return _clock_axis(figure, ax, 5)
+    why: str
+    pair: Pair
+    minutes: tuple[float, ...]
+
+
+def planted_bursts(settings: Settings, want: Expected) -> list[Burst]:
+    """One burst of each kind, of those that lie wholly in the replayed plays."""
+    planted = json.loads((settings.world / "ledger.json").read_text())["bursts"]
+    played = want.plays.set_index("event_id")["played_at"]
+    found: dict[str, Burst] = {}
+    for burst in planted:
+        if burst["why"] not in found and set(burst["event_ids"]) <= set(played.index):
+            at = sorted(int(played[event]) for event in burst["event_ids"])
+            edge = at[0] // (30 * MINUTE) * 30 * MINUTE
+            found[burst["why"]] = Burst(
+                burst["why"],
+                (burst["customer_id"], burst["track_id"]),
+                tuple((moment - edge) / MINUTE for moment in at),
+            )
+    return list(found.values())
+
+
+def true_pairs(want: Expected) -> Counter[Pair]:
+    """The true number of interests of each listener in each track."""
+    hits = want.hits[["customer_id", "track_id"]].astype(int)
+    return Counter(zip(hits["customer_id"], hits["track_id"], strict=True))
+
+
+def compare(truth: Mapping[Pair, int], claims: Mapping[str, Iterable[Pair]]) -> pd.DataFrame:
+    """One row per way of counting: interests claimed; listeners' tracks found rightly, missed
+    and invented."""
+    rows = {"truth": _row(truth, Counter(truth))}
+    for way, claimed in claims.items():
+        rows[way] = _row(truth, Counter(claimed))
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _row(truth: Mapping[Pair, int], found: Counter[Pair]) -> dict[str, int]:
+    return {
+        "interests": sum(found.values()),
+        "right": len(found.keys() & truth.keys()),
+        "missed": len(truth.keys() - found.keys()),
+        "invented": len(found.keys() - truth.keys()),
+    }
 
 
 def draw_plays(rows: Mapping[str, Sequence[float]], hits: Mapping[str, Sequence[int]]) -> Figure:
@@ -67,10 +90,10 @@ def draw_plays(rows: Mapping[str, Sequence[float]], hits: Mapping[str, Sequence[
             ax.plot(span, [y, y], color=GREEN, lw=2, marker="|", ms=7, mew=2)
     ax.set(ylim=(len(rows) - 0.5, -0.75), yticks=range(len(rows)), yticklabels=list(rows))
     ax.tick_params(axis="y", length=0)
-    return _clock_axis(figure, ax, 10)
+    return clock_axis(figure, ax, 10)
 
 
-def draw_verdicts(
+def draw_comparison(
     rows: Mapping[str, Sequence[float]],
     truth: Mapping[str, int],
     claims: Mapping[str, Mapping[str, int]],
@@ -110,12 +133,7 @@ def draw_verdicts(
     table.spines[:].set_visible(False)
     ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)), yticklabels=list(rows))
     ax.tick_params(axis="y", length=0)
-    return _bare(figure, ax)
-
-
-def clock(minute: float) -> str:
-    """Minutes after 20:00 as a time of day."""
-    return f"{20 + int(minute // 60)}:{int(minute % 60):02d}"
+    return finished(figure, ax)
 
 
 def _dots(ax: Axes, row: int, minutes: Sequence[float]) -> None:
@@ -124,16 +142,3 @@ def _dots(ax: Axes, row: int, minutes: Sequence[float]) -> None:
     again = [m for place, m in enumerate(minutes) if m in minutes[:place]]
     style: dict[str, Any] = {"facecolor": "none", "edgecolor": BLUE, "linewidth": 1.5}
     ax.scatter(again, [row] * len(again), s=190, zorder=3, **style)
-
-
-def _clock_axis(figure: Figure, ax: Axes, every: int) -> Figure:
-    ax.xaxis.set_major_locator(plt.MultipleLocator(every))
-    ax.xaxis.set_major_formatter(lambda minute, _: clock(minute))
-    return _bare(figure, ax)
-
-
-def _bare(figure: Figure, ax: Axes) -> Figure:
-    """Without a frame, and closed: it is shown once, as the value of its cell."""
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    plt.close(figure)
-    return figure

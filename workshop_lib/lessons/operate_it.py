@@ -1,22 +1,27 @@
-"""What the lesson on operating needs: a server that dies, a stream beside the notebook, lag.
+"""Notebook 09, operate it: a server that is killed, a stream beside the notebook, lag.
 
 In: Settings. Out: context managers that leave everything running as it was, and plain
-numbers. Serves notebook 09.
+numbers; figures and tables.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import matplotlib.pyplot as plt
+import pandas as pd
 import psutil
 
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons import figures
+from workshop_lib.lessons.figures import BLUE, ORANGE
 from workshop_lib.runtime import process
+from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint, offsets, progress
 from workshop_lib.stream.run import run
@@ -76,3 +81,59 @@ def forget_last_commit(settings: Settings, query: str) -> None:
     last = max(commits.glob("[0-9]*"), key=lambda path: int(path.name))
     last.unlink()
     (commits / f".{last.name}.crc").unlink(missing_ok=True)
+
+
+def hops(found: Mapping[str, Any], last: int = 6) -> pd.DataFrame:
+    """The ``last`` plays of a listener (from ``trace``), a column per hop."""
+    plays = found["plays"][-last:]
+    return pd.DataFrame(
+        {
+            "play": play.event_id,
+            "played at (UTC)": when(play.played_at)[5:19],
+            "line of the log": play.log_line,
+            "plays-raw": "✓" if play.raw else "–",
+            "Kafka partition:offset": " ".join(play.kafka),
+            "plays": "✓" if play.processed_at else "–",
+            "Kafka → plays, s": play.delays["kafka_to_elasticsearch"],
+            "interest": "★" if play.interest else "",
+            "title": play.title,
+        }
+        for play in plays
+    ).set_index("play")
+
+
+def draw_lag(behind: Sequence[tuple[float, int]], started: float) -> None:
+    """Lag over time (seconds, records); the stream was started at ``started``."""
+    axes = figures.axes()
+    seconds, records = zip(*behind, strict=True)
+    axes.plot(seconds, records, "o-", color=BLUE)
+    axes.axvline(started, color="black", linestyle="--")
+    axes.text(started, max(records) * 1.05, " the stream starts", va="bottom")
+    axes.set(
+        ylim=(0, max(records) * 1.2),
+        xlabel="seconds",
+        ylabel="plays not yet processed",
+        title="Lag grows while nobody reads, and shrinks",
+    )
+    plt.show()
+
+
+def draw_headroom(needed: Mapping[int, float], box: float) -> None:
+    """Plays per second that so many times the load need, against what one box does."""
+    axes = figures.axes()
+    factors = list(needed)
+    axes.plot(factors, list(needed.values()), "o-", color=BLUE, label="needed at the peak hour")
+    axes.axhline(box, color=ORANGE, linestyle="--", label=f"this box: {box:,.0f} a second")
+    for factor, rate in needed.items():
+        text = "fits" if rate <= box else f"{rate / box:,.0f} boxes"
+        axes.annotate(text, (factor, rate), (-4, 8), textcoords="offset points", ha="right")
+    axes.margins(y=0.12)
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="times the load of today",
+        ylabel="plays a second",
+        title="One box, and how far it goes",
+    )
+    axes.legend(frameon=False, loc="lower right")
+    plt.show()

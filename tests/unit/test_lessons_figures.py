@@ -12,8 +12,8 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from workshop_lib.lessons import by_spark, lanes, planted, timelines
-from workshop_lib.lessons.by_hand import Lag, evening
+from workshop_lib.lessons import interests, kafka_by_hand, spark_streaming
+from workshop_lib.lessons.kafka_by_hand import PartitionLag, evening
 from workshop_lib.schema.play import when
 
 
@@ -26,7 +26,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def test_every_record_of_a_topic_carries_its_listener() -> None:
-    figure = lanes.draw_lanes([record(0, 0, 4), record(2, 0, 7), record(2, 1, 7)])
+    figure = kafka_by_hand.draw_partitions([record(0, 0, 4), record(2, 0, 7), record(2, 1, 7)])
     assert Counter(texts(figure)) == Counter(
         {"partition 0": 1, "partition 2": 1, "": 2, "4": 1, "7": 2, "00:00": 3}
     )
@@ -34,18 +34,18 @@ def test_every_record_of_a_topic_carries_its_listener() -> None:
 
 def test_a_record_that_was_read_twice_or_never_says_so() -> None:
     records = [record(0, 0, 4), record(0, 1, 4), record(0, 2, 4)]
-    seen = lanes.times([records[0], records[1], records[1]])
-    marks = [text for text in texts(lanes.draw_lanes(records, seen)) if "×" in text]
+    seen = kafka_by_hand.times_read([records[0], records[1], records[1]])
+    marks = [text for text in texts(kafka_by_hand.draw_partitions(records, seen)) if "×" in text]
     assert marks == ["× 2", "× 0"]
 
 
 def test_the_member_without_a_partition_is_called_idle() -> None:
-    figure = lanes.draw_groups([{"Ann": [0], "Ben": []}], partitions=1)
+    figure = kafka_by_hand.draw_groups([{"Ann": [0], "Ben": []}], count=1)
     assert "Ben: idle" in texts(figure) and "Ann: idle" not in texts(figure)
 
 
 def test_lag_is_what_is_not_committed() -> None:
-    figure = lanes.draw_lag([Lag(0, 0, 7)], [Lag(0, 5, 7)])
+    figure = kafka_by_hand.draw_lag([PartitionLag(0, 0, 7)], [PartitionLag(0, 5, 7)])
     assert texts(figure) == ["lag 7", "lag 2"]
     assert [ax.get_title() for ax in figure.axes] == [
         "before: lag 7 in all",
@@ -60,20 +60,20 @@ def test_each_play_of_the_evening_is_one_event_and_none_is_before_the_start() ->
 
 
 def test_a_play_that_comes_late_is_sent_after_those_that_overtook_it() -> None:
-    plays = by_spark.evening({"late": (10, 23, 13), "other": (12, 22)})
+    plays = spark_streaming.evening({"late": (10, 23, 13), "other": (12, 22)})
     minutes = [
-        (play.customer_id, by_spark.minute(when(play.played_at, iso=True))) for play in plays
+        (play.customer_id, spark_streaming.minute(when(play.played_at, iso=True))) for play in plays
     ]
     assert minutes == [(1, "20:10"), (2, "20:12"), (2, "20:22"), (1, "20:23"), (1, "20:13")]
 
 
 def test_a_play_that_was_sent_twice_is_one_event() -> None:
-    first, second, again = by_spark.evening({"twice": (2, 14, 14)})
+    first, second, again = spark_streaming.evening({"twice": (2, 14, 14)})
     assert second == again and first.event_id != second.event_id
 
 
 def test_late_and_dropped_plays_have_shapes_of_their_own() -> None:
-    figure = timelines.draw_watermark([[1, 12], [9, 3]], [None, 2], dropped=[(1, 3)])
+    figure = spark_streaming.draw_watermark([[1, 12], [9, 3]], [None, 2], dropped=[(1, 3)])
     (ax,) = figure.axes
     dots = [c for c in ax.collections if isinstance(c, PathCollection) and len(c.get_offsets())]
     drawn = {tuple(points.get_offsets()[0]): points for points in dots}
@@ -83,7 +83,7 @@ def test_late_and_dropped_plays_have_shapes_of_their_own() -> None:
 
 
 def test_a_way_of_counting_is_right_only_with_the_true_number() -> None:
-    figure = timelines.draw_verdicts(
+    figure = interests.draw_comparison(
         {"a": (1, 2, 3), "b": (1, 2)}, {"a": 1, "b": 0}, {"some way": {"a": 2}}
     )
     assert texts(figure) == ["1", "✗ 2", "0", "✓ 0"]
@@ -91,7 +91,7 @@ def test_a_way_of_counting_is_right_only_with_the_true_number() -> None:
 
 def test_missed_and_invented_are_told_apart_from_counted_twice() -> None:
     truth = {(1, 7): 1, (2, 7): 1}
-    table = planted.judge(truth, {"way": [(1, 7), (1, 7), (3, 7)]})
+    table = interests.compare(truth, {"way": [(1, 7), (1, 7), (3, 7)]})
     assert table.loc["truth"].to_dict() == {
         "interests": 2,
         "right": 2,
@@ -107,13 +107,16 @@ def test_a_moment_that_spark_collected_is_shown_in_utc_wherever_the_machine_is(
     monkeypatch.setenv("TZ", "Asia/Seoul")
     time.tzset()
     try:
-        assert by_spark.minute(datetime(2026, 1, 5, 5, 30)) == "20:30"
+        assert spark_streaming.minute(datetime(2026, 1, 5, 5, 30)) == "20:30"
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
 def test_the_beginning_of_time_is_no_watermark() -> None:
-    assert by_spark.minute("1970-01-01T00:00:00.000Z") == "none"
-    assert by_spark.after_eight("none") is None
-    assert by_spark.after_eight(by_spark.minute("2026-01-04T21:05:00.000Z")) == 65
+    assert spark_streaming.minute("1970-01-01T00:00:00.000Z") == "none"
+    assert spark_streaming.minutes_after_eight("none") is None
+    assert (
+        spark_streaming.minutes_after_eight(spark_streaming.minute("2026-01-04T21:05:00.000Z"))
+        == 65
+    )

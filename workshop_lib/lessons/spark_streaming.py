@@ -1,7 +1,7 @@
-"""What the notebooks about Spark need not show: plays made by hand, sending them, watching.
+"""Notebook 04, Spark streaming (and 05): plays made by hand, sending them, watching a query.
 
-In: a sandbox and plays. Out: records in its topic ``plays``; tables and lines that tell what
-a query did. Serves Stage 2's lessons "Spark streaming" and "interests".
+In: a sandbox and plays. Out: records in its topic ``plays``; tables and figures of what a
+query did.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Final
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from pyspark.sql.streaming import StreamingQuery
 
+from workshop_lib.lessons.figures import BLUE, INK, ORANGE, PALE, RED, finished
 from workshop_lib.runtime.connections import producer
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import PLAYS_TOPIC
@@ -48,7 +52,7 @@ def send(mine: Settings, values: Iterable[Play | bytes]) -> None:
 
 
 @contextmanager
-def arriving(mine: Settings, plays: Sequence[Play], seconds: float) -> Iterator[None]:
+def send_slowly(mine: Settings, plays: Sequence[Play], seconds: float) -> Iterator[None]:
     """While the block runs, ``plays`` come one by one, spread over so many seconds."""
     stop = threading.Event()
 
@@ -132,7 +136,7 @@ def minute(moment: datetime | str | None) -> str:
     return "none" if when.year == 1970 else when.strftime("%H:%M")
 
 
-def after_eight(text: str) -> float | None:
+def minutes_after_eight(text: str) -> float | None:
     """Minutes after 20:00 of a time as ``minute`` writes it; None for "none"."""
     if text == "none":
         return None
@@ -152,3 +156,50 @@ def evening(rows: Mapping[str, Sequence[float]], track: int = 7) -> list[Play]:
             event = 10 * listener + list(minutes).index(minute)
             arriving.append((arrival, play(event, listener, track, minute)))
     return [each for _, each in sorted(arriving, key=lambda pair: pair[0])]
+
+
+def draw_watermark(
+    batches: Sequence[Sequence[float]],
+    watermarks: Sequence[float | None],
+    dropped: Sequence[tuple[int, float]],
+) -> Figure:
+    """Minutes of plays by batch; each batch's watermark (a minute or None) as a step line.
+
+    ``dropped`` are (batch, minute) of the plays that were not counted.
+    """
+    figure, ax = plt.subplots(figsize=(9, 0.62 * len(batches) + 1.3), layout="constrained")
+    first = min(min(batch) for batch in batches) - 4
+    latest = float("-inf")
+    for row, (batch, mark) in enumerate(zip(batches, watermarks, strict=True)):
+        if mark is not None:
+            ax.fill_betweenx([row - 0.5, row + 0.5], first, mark, color=PALE, zorder=0)
+            ax.plot([mark, mark], [row - 0.5, row + 0.5], color=INK, lw=2.2)
+            ax.text(mark - 0.25, row - 0.28, clock(mark), ha="right", va="center", size=8)
+        for minute in batch:
+            late, gone = minute < latest, (row, minute) in dropped
+            marker, colour = ("X", RED) if gone else ("D", ORANGE) if late else ("o", BLUE)
+            ax.scatter(minute, row, s=110, marker=marker, color=colour, zorder=3)
+            latest = max(latest, minute)
+    for label, marker, colour in (
+        ("in order", "o", BLUE),
+        ("late, counted", "D", ORANGE),
+        ("too late, dropped", "X", RED),
+    ):
+        ax.scatter([], [], s=80, marker=marker, color=colour, label=label)
+    ax.plot([], [], color=INK, lw=2.2, label="watermark")
+    ax.legend(loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), frameon=False, fontsize=9)
+    ax.set(ylim=(len(batches) - 0.5, -0.5), xlim=(first, latest + 2))
+    ax.set(xlabel="event time: when it was played", ylabel="batch, in order of arrival ↓")
+    ax.set_yticks(range(len(batches)))
+    return clock_axis(figure, ax, 5)
+
+
+def clock(minute: float) -> str:
+    """Minutes after 20:00 as a time of day."""
+    return f"{20 + int(minute // 60)}:{int(minute % 60):02d}"
+
+
+def clock_axis(figure: Figure, ax: Axes, every: int) -> Figure:
+    ax.xaxis.set_major_locator(plt.MultipleLocator(every))
+    ax.xaxis.set_major_formatter(lambda minute, _: clock(minute))
+    return finished(figure, ax)

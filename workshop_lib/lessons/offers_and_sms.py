@@ -1,19 +1,21 @@
-"""What the lesson on offers need not show: starting over, an example, who is who.
+"""Notebook 07, offers and SMS: starting over, an example target, who may be offered what.
 
 In: Settings. Out: the offers forgotten; a target made up; a row per listener with what the
-offer goes by; an SMS server to be killed. Serves Stage 3, notebook 07.
+offer depends on; an SMS server to be killed; a figure (Stage 3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 from workshop_lib.charts.answers import plays_by
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons import figures
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
 from workshop_lib.runtime import step
@@ -31,7 +33,7 @@ KEYS: Final = ("cooldown:*", "cap:*", "targets:*", "sms:*")
 EVERYBODY: Final = 100_000
 
 
-def forget(settings: Settings) -> None:
+def forget_offers(settings: Settings) -> None:
     """No offer was ever made and no message sent; the model and the opt-outs stay.
 
     Raises ``WorkshopError`` while a stream is running: it would go on where it was.
@@ -48,7 +50,7 @@ def forget(settings: Settings) -> None:
     progress.forget(settings, "targets")
 
 
-def example(customer: int, event: int) -> dict[str, Any]:
+def example_target(customer: int, event: int) -> dict[str, Any]:
     """A target as the stream would make it, for a customer and a play that we invent."""
     return {
         "target_id": target_id(customer, event),
@@ -96,3 +98,20 @@ def sms_server(settings: Settings) -> Iterator[step.Step]:
     finally:
         process.kill()
         process.wait()
+
+
+def funnel(steps: Mapping[str, int]) -> None:
+    """Bars that get shorter from the first step to the last, each with its number."""
+    axes = figures.axes(8, 0.5 * len(steps) + 0.8)
+    names, numbers = list(steps), [int(n) for n in steps.values()]
+    bars = axes.barh(
+        names,
+        numbers,
+        color=[figures.PALE] * (len(steps) - 1) + [figures.ORANGE],
+        edgecolor=figures.GREY,
+    )
+    axes.bar_label(bars, [f"{n:,}" for n in numbers], padding=4)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set(xlabel="listeners", title="From those who play to those who get an offer")
+    plt.show()

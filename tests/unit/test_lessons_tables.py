@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lessons.flow_pictures import scorecard
-from workshop_lib.lessons.model_pictures import gate_table
-from workshop_lib.lessons.operating import outage
+from workshop_lib.lessons.figures import scorecard
+from workshop_lib.lessons.model_and_gate import gate_table
+from workshop_lib.lessons.operate_it import outage
 from workshop_lib.marketing.gate import gate
 from workshop_lib.settings import Settings
 from workshop_lib.verify.check import Stage, equal
