@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from workshop_lib.marketing.delivery import Queue
-from workshop_lib.marketing.outbox import DEAD, GROUP, OUTBOX, decide, target_id
+from workshop_lib.marketing.outbox import decide, target_id
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.schema.names import SMS_DEAD, SMS_GROUP, SMS_OUTBOX
 from workshop_lib.settings import Settings
 
 NOON = 1_769_860_800_000  # 2026-01-31 12:00 UTC
@@ -45,11 +46,11 @@ def quick(settings: Settings, url: str, **other: Any) -> Settings:
 
 def pending(settings: Settings) -> int:
     """How many entries some worker holds."""
-    return int(redis_client(settings).xpending(settings.key(OUTBOX), GROUP)["pending"])
+    return int(redis_client(settings).xpending(settings.key(SMS_OUTBOX), SMS_GROUP)["pending"])
 
 
 def buried(settings: Settings) -> list[dict[str, str]]:
-    return [fields for _, fields in redis_client(settings).xrange(settings.key(DEAD))]
+    return [fields for _, fields in redis_client(settings).xrange(settings.key(SMS_DEAD))]
 
 
 def empty(settings: Settings) -> bool:

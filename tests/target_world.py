@@ -76,7 +76,7 @@ def recommit(folder: Path) -> None:
 
 
 def outbox(settings: Settings) -> list[dict[str, Any]]:
-    from workshop_lib.marketing.outbox import OUTBOX
     from workshop_lib.runtime.connections import redis_client
+    from workshop_lib.schema.names import SMS_OUTBOX
 
-    return [fields for _, fields in redis_client(settings).xrange(settings.key(OUTBOX))]
+    return [fields for _, fields in redis_client(settings).xrange(settings.key(SMS_OUTBOX))]

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch
 
 from workshop_lib.runtime import connections
 from workshop_lib.schema import templates
-from workshop_lib.schema.tables import INDICES
+from workshop_lib.schema.tables import INDICES, mapping
 from workshop_lib.settings import Settings
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from workshop_lib.marketing import optouts
 from workshop_lib.marketing.message import phone
-from workshop_lib.marketing.outbox import DECIDE, OUTBOX, Decision, decide, target_id
+from workshop_lib.marketing.outbox import DECIDE, Decision, decide, target_id
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.schema.names import SMS_OUTBOX
 from workshop_lib.settings import Settings
 
 pytestmark = pytest.mark.stack
@@ -39,7 +40,7 @@ def ask(
 
 
 def entries(settings: Settings) -> list[dict[str, str]]:
-    return [fields for _, fields in redis_client(settings).xrange(settings.key(OUTBOX))]
+    return [fields for _, fields in redis_client(settings).xrange(settings.key(SMS_OUTBOX))]
 
 
 def test_a_target_is_stored_and_put_in_the_outbox(stack: Settings) -> None:

@@ -22,12 +22,12 @@ from stream_world import documents, environment
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import optouts, sms_server
 from workshop_lib.marketing.delivery import Queue
-from workshop_lib.marketing.outbox import OUTBOX
 from workshop_lib.marketing.sms_gateway import Phone, serving
 from workshop_lib.marketing.sms_server import serve
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.names import SMS_OUTBOX
 from workshop_lib.settings import Settings
 
 pytestmark = pytest.mark.stack
@@ -91,7 +91,7 @@ def test_every_order_arrives_and_is_documented(stack: Settings) -> None:
         assert document["provider_id"] == phone.messages[id_]["id"]
         assert "phone" not in document
     assert empty(stack)
-    assert redis_client(stack).xinfo_consumers(stack.key(OUTBOX), "sms") == []
+    assert redis_client(stack).xinfo_consumers(stack.key(SMS_OUTBOX), "sms") == []
 
 
 def test_workers_of_two_servers_send_nothing_twice(stack: Settings) -> None:
@@ -151,12 +151,12 @@ def test_what_is_no_order_is_a_dead_letter_with_all_it_had(stack: Settings) -> N
         {"target_id": "x", "campaign": "GOLD1DAY", "customer_id": "no number", "event_id": "1"},
     ]
     for each in poison:
-        client.xadd(stack.key(OUTBOX), each)
+        client.xadd(stack.key(SMS_OUTBOX), each)
     (good,) = order(stack, 1)
     wild = order(stack, 2)[0]  # well formed, but to a number that is not reserved
-    ((id_, fields),) = client.xrevrange(stack.key(OUTBOX), count=1)
-    client.xdel(stack.key(OUTBOX), id_)
-    client.xadd(stack.key(OUTBOX), {**fields, "phone": "+12125551234"})
+    ((id_, fields),) = client.xrevrange(stack.key(SMS_OUTBOX), count=1)
+    client.xdel(stack.key(SMS_OUTBOX), id_)
+    client.xadd(stack.key(SMS_OUTBOX), {**fields, "phone": "+12125551234"})
     phone = Phone()
     with serving(phone) as url:
         counts = serve(quick(stack, url), once=True)
@@ -258,8 +258,8 @@ def test_slots_are_spread_over_all_workers(stack: Settings) -> None:
 def test_a_reset_under_a_running_server_is_borne(stack: Settings) -> None:
     phone = Phone()
     with serving(phone) as url, serving_until_stopped(quick(stack, url)):
-        wait_until(lambda: redis_client(stack).exists(stack.key(OUTBOX)), 10, "the group")
-        redis_client(stack).delete(stack.key(OUTBOX))
+        wait_until(lambda: redis_client(stack).exists(stack.key(SMS_OUTBOX)), 10, "the group")
+        redis_client(stack).delete(stack.key(SMS_OUTBOX))
         ids = order(stack, 1)
         wait_until(lambda: list(phone.messages) == ids, 10, "the message after the reset")
 

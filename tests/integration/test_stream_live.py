@@ -11,8 +11,9 @@ from stream_world import play, send
 from workshop_lib.runtime.connections import create_topics, redis_client
 from workshop_lib.runtime.state_file import save
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.names import STREAMS_PROGRESS
 from workshop_lib.settings import Settings
-from workshop_lib.stream.live import KEY, tell, told
+from workshop_lib.stream.live import tell, told
 from workshop_lib.stream.progress import offsets
 
 pytestmark = pytest.mark.stack
@@ -20,7 +21,10 @@ pytestmark = pytest.mark.stack
 
 def heard(settings: Settings) -> dict[str, dict[str, Any]]:
     client = redis_client(settings)
-    return {name: json.loads(text) for name, text in client.hgetall(settings.key(KEY)).items()}
+    return {
+        name: json.loads(text)
+        for name, text in client.hgetall(settings.key(STREAMS_PROGRESS)).items()
+    }
 
 
 def test_lag_is_what_the_topic_has_and_the_query_has_not_written(stack: Settings) -> None:

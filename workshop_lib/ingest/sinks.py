@@ -17,7 +17,7 @@ from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import Letter
 from workshop_lib.runtime.connections import bulk_index, create_index, create_topics, elasticsearch
 from workshop_lib.runtime.connections import producer as connect
-from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_RAW_INDEX, PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_document, to_json
 from workshop_lib.settings import Settings
 
@@ -114,7 +114,7 @@ class KafkaSink:
 class ElasticsearchSink:
     """Index ``plays-raw``, id = event id; dead letters in a file."""
 
-    INDEX: Final = "plays-raw"
+    INDEX: Final = PLAYS_RAW_INDEX
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -28,6 +28,14 @@ from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.page import server as web
 from workshop_lib.runtime import process, step
 from workshop_lib.runtime.connections import create_topics, elasticsearch
+from workshop_lib.schema.names import (
+    AGGREGATES_QUERY,
+    INTERESTS_QUERY,
+    PLAYS_QUERY,
+    SMS_INDEX,
+    TARGETS_INDEX,
+    TARGETS_QUERY,
+)
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream.run import caught_up, progress
@@ -37,7 +45,7 @@ from workshop_lib.verify.score import stages
 from workshop_lib.world.generate import WORLD, generate
 
 REPLAY_SECONDS = 40
-QUERIES = ("plays", "aggregates", "interests", "targets")
+QUERIES = (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY, TARGETS_QUERY)
 #: The replay and all that follows it must have come to rest by then.
 PATIENCE_SECONDS = 600
 #: A step that was asked to stop saves its position first; one that has not ended by then is ended.
@@ -206,7 +214,7 @@ def _at_rest(settings: Settings, report: Report) -> bool:
     if not (replayed.done and arrived and streamed):
         return False
     client = elasticsearch(settings)
-    client.indices.refresh(index=[settings.index("targets"), settings.index("sms")])
+    client.indices.refresh(index=[settings.index(TARGETS_INDEX), settings.index(SMS_INDEX)])
     targets, sent = (
         int(client.count(index=settings.index(name), query=query)["count"])
         for name, query in (("targets", {"match_all": {}}), ("sms", {"term": {"status": "sent"}}))

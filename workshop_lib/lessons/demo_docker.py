@@ -18,10 +18,11 @@ from elasticsearch.helpers import scan
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.settings import Settings
 from workshop_lib.stack import compose
 
-INDEX: Final = "plays-raw"
+INDEX: Final = PLAYS_RAW_INDEX
 #: Seconds that Logstash gets for its start and the whole log.
 PATIENCE: Final = 300
 #: The stages in the order in which they are started: each service once, memory for one stage.

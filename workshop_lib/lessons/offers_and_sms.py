@@ -21,14 +21,13 @@ from workshop_lib.marketing.outbox import target_id
 from workshop_lib.runtime import step
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
+from workshop_lib.schema.names import OFFER_KEYS, SMS_INDEX, TARGETS_INDEX, TARGETS_QUERY
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream import progress
 from workshop_lib.verify.held import documents
 from workshop_lib.world.read import load_customers
 
-#: Keys of Redis that offers and messages leave behind; opt-outs are not among them.
-KEYS: Final = ("cooldown:*", "cap:*", "targets:*", "sms:*")
 #: More customers than any world has.
 EVERYBODY: Final = 100_000
 
@@ -41,13 +40,13 @@ def forget_offers(settings: Settings) -> None:
     if running(settings, "stream"):
         raise WorkshopError("`workshop stream` is running.", "Stop it first (Ctrl-C).")
     client = elasticsearch(settings)
-    for name in ("targets", "sms"):
+    for name in (TARGETS_INDEX, SMS_INDEX):
         client.indices.delete(index=settings.index(name), ignore_unavailable=True)
     redis = redis_client(settings)
-    for pattern in KEYS:
+    for pattern in OFFER_KEYS:
         for key in redis.scan_iter(match=settings.key(pattern), count=1000):
             redis.unlink(key)
-    progress.forget(settings, "targets")
+    progress.forget(settings, TARGETS_QUERY)
 
 
 def example_target(customer: int, event: int) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def listeners(settings: Settings) -> pd.DataFrame:
         load_customers(settings.world).set_index("customer_id").reindex(played).dropna(how="all")
     )
     habits = pd.read_parquet(model.snapshot).set_index("customer_id")
-    offered = {row["customer_id"] for row in documents(settings, "targets", "customer_id")}
+    offered = {row["customer_id"] for row in documents(settings, TARGETS_INDEX, "customer_id")}
     return pd.DataFrame(
         {
             "gold": table["level"] == 2,

@@ -29,6 +29,7 @@ from workshop_lib.marketing.learn import learn
 from workshop_lib.marketing.targets import targets_query
 from workshop_lib.runtime.console import quiet_clients
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.schema.names import TARGETS_QUERY
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import caught_up, forget
 from workshop_lib.stream.queries import Builder, Query
@@ -62,7 +63,7 @@ def _stream(settings: Settings, queries: list[str], model: Future[None] | None) 
         if caught_up(settings, [query]):
             # It has read everything, and yet it is not there: it reads it again.
             forget(settings, query)
-    run(settings, queries, available_now=True, more={"targets": _targets_of(model)})
+    run(settings, queries, available_now=True, more={TARGETS_QUERY: _targets_of(model)})
 
 
 def _a_slot_more(settings: Settings) -> Settings:

@@ -21,6 +21,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import figures
 from workshop_lib.lessons.figures import BLUE, ORANGE
 from workshop_lib.runtime import process
+from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_RAW_INDEX
 from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import checkpoint, offsets, progress
@@ -91,9 +92,9 @@ def hops(found: Mapping[str, Any], last: int = 6) -> pd.DataFrame:
             "play": play.event_id,
             "played at (UTC)": when(play.played_at)[5:19],
             "line of the log": play.log_line,
-            "plays-raw": "✓" if play.raw else "–",
+            PLAYS_RAW_INDEX: "✓" if play.raw else "–",
             "Kafka partition:offset": " ".join(play.kafka),
-            "plays": "✓" if play.processed_at else "–",
+            PLAYS_INDEX: "✓" if play.processed_at else "–",
             "Kafka → plays, s": play.delays["kafka_to_elasticsearch"],
             "interest": "★" if play.interest else "",
             "title": play.title,

@@ -15,6 +15,19 @@ from workshop_lib.ingest.replay import ReplayState, read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
+from workshop_lib.schema.names import (
+    AGGREGATES_QUERY,
+    INTERESTS_INDEX,
+    INTERESTS_QUERY,
+    PLAYS_INDEX,
+    PLAYS_PER_MINUTE_INDEX,
+    PLAYS_QUERY,
+    PLAYS_RAW_INDEX,
+    SMS_INDEX,
+    TARGETS_INDEX,
+    TARGETS_QUERY,
+    interests_key,
+)
 from workshop_lib.settings import Settings
 
 
@@ -42,7 +55,7 @@ def log(settings: Settings) -> bool:
 
 
 def raw(settings: Settings) -> bool:
-    return shipped(settings, "elasticsearch") and documents(settings, "plays-raw") > 0
+    return shipped(settings, "elasticsearch") and documents(settings, PLAYS_RAW_INDEX) > 0
 
 
 def topic(settings: Settings) -> bool:
@@ -67,31 +80,31 @@ def model(settings: Settings) -> bool:
 
 
 def plays(settings: Settings) -> bool:
-    return caught_up(settings, "plays") and documents(settings, "plays") > 0
+    return caught_up(settings, PLAYS_QUERY) and documents(settings, PLAYS_INDEX) > 0
 
 
 def aggregates(settings: Settings) -> bool:
-    return caught_up(settings, "aggregates") and documents(settings, "plays-per-minute") > 0
+    return caught_up(settings, AGGREGATES_QUERY) and documents(settings, PLAYS_PER_MINUTE_INDEX) > 0
 
 
 def interests(settings: Settings) -> bool:
-    listed = redis_client(settings).scan_iter(match=settings.key("interests:*"), count=1000)
+    listed = redis_client(settings).scan_iter(match=settings.key(interests_key("*")), count=1000)
     return (
-        caught_up(settings, "interests")
-        and documents(settings, "interests") > 0
+        caught_up(settings, INTERESTS_QUERY)
+        and documents(settings, INTERESTS_INDEX) > 0
         and any(True for _ in listed)
     )
 
 
 def targets(settings: Settings) -> bool:
-    return caught_up(settings, "targets") and documents(settings, "targets") > 0
+    return caught_up(settings, TARGETS_QUERY) and documents(settings, TARGETS_INDEX) > 0
 
 
 def messages(settings: Settings) -> bool:
     """Every target has a message that needs no more work."""
     tried_again = {"term": {"status": "failed"}}
-    pending = documents(settings, "sms", tried_again)
-    return documents(settings, "sms") - pending >= documents(settings, "targets") > 0
+    pending = documents(settings, SMS_INDEX, tried_again)
+    return documents(settings, SMS_INDEX) - pending >= documents(settings, TARGETS_INDEX) > 0
 
 
 def caught_up(settings: Settings, query: str) -> bool:

@@ -15,9 +15,17 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import redis
 
-from workshop_lib.marketing.outbox import DEAD, GROUP, OUTBOX
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import patiently
+from workshop_lib.schema.names import (
+    OPTOUTS,
+    SMS_DEAD,
+    SMS_GROUP,
+    SMS_OUTBOX,
+    SMS_RATE_LIMIT,
+    SMS_TRIES,
+    sent_key,
+)
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks.redis import UNREACHABLE
 
@@ -44,7 +52,7 @@ class Queue:
         self.settings, self.worker = settings, worker
         self.client = redis_client(settings)
         self.outbox, self.dead, self.tries, self.optouts = map(
-            settings.key, (OUTBOX, DEAD, "sms:tries", "optouts")
+            settings.key, (SMS_OUTBOX, SMS_DEAD, SMS_TRIES, OPTOUTS)
         )
         self._cursor, self._claim_next = "0-0", 0.0
         self._ask(self._make_group)
@@ -61,12 +69,12 @@ class Queue:
 
     def mine(self, entry: Entry) -> bool:
         """Whether nobody took the entry over; asking keeps others from doing so for a while."""
-        arguments = (self.outbox, GROUP, entry.id, self.worker)
+        arguments = (self.outbox, SMS_GROUP, entry.id, self.worker)
         return bool(self._ask(lambda: self.client.eval(MINE, 1, *arguments)))
 
     def slot(self) -> float:
         """Seconds until this worker may send its next message, under the cap of all workers."""
-        key, gap = self.settings.key("sms:slot"), 1000 / self.settings.sms_per_second
+        key, gap = self.settings.key(SMS_RATE_LIMIT), 1000 / self.settings.sms_per_second
         return float(self._ask(lambda: self.client.eval(SLOT, 1, key, str(gap)))) / 1000
 
     def count_try(self, entry: Entry, by: int = 1) -> int:
@@ -91,7 +99,7 @@ class Queue:
 
         def ask() -> None:
             with self.client.pipeline() as together:
-                together.xack(self.outbox, GROUP, entry.id)
+                together.xack(self.outbox, SMS_GROUP, entry.id)
                 together.hdel(self.tries, entry.id)
                 together.execute()
 
@@ -109,7 +117,7 @@ class Queue:
         def ask() -> None:
             with self.client.pipeline() as together:
                 together.xadd(self.dead, letter)
-                together.xack(self.outbox, GROUP, entry.id)
+                together.xack(self.outbox, SMS_GROUP, entry.id)
                 together.hdel(self.tries, entry.id)
                 together.execute()
 
@@ -120,7 +128,7 @@ class Queue:
         (group,) = (
             g
             for g in self._ask(lambda: self.client.xinfo_groups(self.outbox))
-            if g["name"] == GROUP
+            if g["name"] == SMS_GROUP
         )
         newest: Any = self._ask(lambda: self.client.xrevrange(self.outbox, count=1))
         unread = bool(newest) and _order(newest[0][0]) > _order(group["last-delivered-id"])
@@ -129,15 +137,15 @@ class Queue:
     def leave(self) -> None:
         """Take the worker off the group's list, unless it leaves something for the others."""
         held = self._ask(
-            lambda: self.client.xpending_range(self.outbox, GROUP, "-", "+", 1, self.worker)
+            lambda: self.client.xpending_range(self.outbox, SMS_GROUP, "-", "+", 1, self.worker)
         )
         if not held:
-            self._ask(lambda: self.client.xgroup_delconsumer(self.outbox, GROUP, self.worker))
+            self._ask(lambda: self.client.xgroup_delconsumer(self.outbox, SMS_GROUP, self.worker))
         self.client.close()
 
     def _make_group(self) -> None:
         try:
-            self.client.xgroup_create(self.outbox, GROUP, id="0", mkstream=True)
+            self.client.xgroup_create(self.outbox, SMS_GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -147,7 +155,7 @@ class Queue:
             return None
         idle = round(self.settings.sms_claim_seconds * 1000)
         self._cursor, claimed, *_ = self.client.xautoclaim(
-            self.outbox, GROUP, self.worker, idle, self._cursor, count=1
+            self.outbox, SMS_GROUP, self.worker, idle, self._cursor, count=1
         )
         if self._cursor == "0-0":  # once round
             self._claim_next = time.monotonic() + min(1.0, self.settings.sms_claim_seconds / 4)
@@ -155,12 +163,12 @@ class Queue:
 
     def _read(self) -> Entry | None:
         answer: Any = self.client.xreadgroup(
-            GROUP, self.worker, {self.outbox: ">"}, count=1, block=BLOCK_MS
+            SMS_GROUP, self.worker, {self.outbox: ">"}, count=1, block=BLOCK_MS
         )
         return Entry(*answer[0][1][0]) if answer else None
 
     def _sent(self, key: str) -> str:
-        return self.settings.key(f"sms:sent:{key}")
+        return self.settings.key(sent_key(key))
 
     def _ask(self, call: Callable[[], T]) -> T:
         return patiently(call, UNREACHABLE, self.settings.patience_seconds, "Redis")

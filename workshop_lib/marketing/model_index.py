@@ -14,6 +14,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import registry
 from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch
+from workshop_lib.schema.names import MODELS_INDEX
 from workshop_lib.settings import Settings
 
 _NUMBERS = (
@@ -33,9 +34,9 @@ def publish(settings: Settings, client: Elasticsearch | None = None) -> int:
         (m.version, document(m, m.version == in_use)) for m in registry.list_models(settings)
     ]
     try:
-        create_index(settings, client, "models")
-        refused = list(bulk_index(client, settings.index("models"), documents))
-        client.indices.refresh(index=settings.index("models"))
+        create_index(settings, client, MODELS_INDEX)
+        refused = list(bulk_index(client, settings.index(MODELS_INDEX), documents))
+        client.indices.refresh(index=settings.index(MODELS_INDEX))
     except (ApiError, TransportError, ConnectionError) as error:
         raise WorkshopError(
             f"The models are kept, but not in the index: {type(error).__name__} from"

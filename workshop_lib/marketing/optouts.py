@@ -8,6 +8,7 @@ import pandas as pd
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.schema.names import OPTOUTS, OPTOUTS_LOADED
 from workshop_lib.settings import Settings
 
 FILE = "optouts.csv"
@@ -15,17 +16,17 @@ FILE = "optouts.csv"
 
 def add(settings: Settings, *customers: int) -> int:
     """Opt these customers out; how many were not before."""
-    return int(redis_client(settings).sadd(settings.key("optouts"), *customers))
+    return int(redis_client(settings).sadd(settings.key(OPTOUTS), *customers))
 
 
 def remove(settings: Settings, *customers: int) -> int:
     """Take these customers' opt-out back; how many had one."""
-    return int(redis_client(settings).srem(settings.key("optouts"), *customers))
+    return int(redis_client(settings).srem(settings.key(OPTOUTS), *customers))
 
 
 def listed(settings: Settings) -> list[int]:
     """All customers who opted out, ascending."""
-    return sorted(int(each) for each in redis_client(settings).smembers(settings.key("optouts")))
+    return sorted(int(each) for each in redis_client(settings).smembers(settings.key(OPTOUTS)))
 
 
 def load(settings: Settings) -> int:
@@ -45,7 +46,7 @@ def load(settings: Settings) -> int:
             f"{path} is no list of customers: {error}.", "It has one column, CustID."
         ) from None
     # Remembered after the adding: a crash in between adds them again, which changes nothing.
-    client, done = redis_client(settings), settings.key("optouts:loaded")
+    client, done = redis_client(settings), settings.key(OPTOUTS_LOADED)
     digest = hashlib.sha256(content).hexdigest()
     if client.sismember(done, digest):
         return 0

@@ -14,14 +14,12 @@ from typing import Any, Final, NamedTuple
 import redis
 
 from workshop_lib.marketing.message import TEXT, phone
+from workshop_lib.schema.names import OPTOUTS, SMS_OUTBOX, cap_key, cooldown_key, last_target_key
 from workshop_lib.schema.play import when
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 
 DECIDE: Final = Path(__file__).with_name("decide.lua").read_text(encoding="utf-8")
-OUTBOX: Final = "sms:outbox"
-DEAD: Final = "sms:dead"
-GROUP: Final = "sms"
 DAY_MS: Final = 86_400_000
 
 #: Fields of a target that the outbox entry carries too, beside phone and text.
@@ -58,11 +56,11 @@ def decide(
     campaign, customer = target["campaign"], target["customer_id"]
     entry = {name: target[name] for name in CARRIED} | {"phone": phone(customer), "text": TEXT}
     keys = (
-        f"cooldown:{campaign}:{customer}",
-        f"cap:{campaign}:{when(played_ms)[:10]}",
-        "optouts",
-        f"targets:{customer}",
-        OUTBOX,
+        cooldown_key(campaign, customer),
+        cap_key(campaign, when(played_ms)[:10]),
+        OPTOUTS,
+        last_target_key(customer),
+        SMS_OUTBOX,
     )
     word, *known = client.eval(
         script,

@@ -32,6 +32,7 @@ from workshop_lib.marketing.outbox import CARRIED
 from workshop_lib.marketing.providers import Failed, Refused, Send, Unreachable, provider
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import patiently
+from workshop_lib.schema.names import SMS_INDEX
 from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks.elasticsearch import UNREACHABLE
@@ -153,7 +154,7 @@ class Worker:
             "updated_at": when(time.time_ns() // 1_000_000, iso=True),
             **more,
         }
-        index = self.settings.index("sms")
+        index = self.settings.index(SMS_INDEX)
         pairs = [(ids["dedup_key"], document)]
         refused = patiently(
             lambda: list(connections.bulk_index(self.client, index, pairs)),
@@ -244,7 +245,7 @@ def _prepared(settings: Settings) -> Elasticsearch:
     """The index is there and Redis answers, or ``WorkshopError`` says which is not."""
     client = connections.elasticsearch(settings)
     try:
-        connections.create_index(settings, client, "sms")
+        connections.create_index(settings, client, SMS_INDEX)
         connections.redis_client(settings).ping()
     except (TransportError, RedisError) as error:
         redis = isinstance(error, RedisError)

@@ -26,6 +26,7 @@ from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import patiently
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.schema.labels import LEVEL
+from workshop_lib.schema.names import TARGETS_INDEX
 from workshop_lib.schema.play import when
 from workshop_lib.schema.tables import LISTENER
 from workshop_lib.schema.world import OFFER_CAMPAIGN
@@ -53,7 +54,7 @@ class Scorer(NamedTuple):
 
 def targets_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
     """Plays → targets. Without an accepted model it reads the plays and offers nothing."""
-    connections.create_index(settings, connections.elasticsearch(settings), "targets")
+    connections.create_index(settings, connections.elasticsearch(settings), TARGETS_INDEX)
     optouts.load(settings)
     in_use = InUse(records.sparkSession, settings)
 
@@ -101,7 +102,7 @@ def offers(chosen: DataFrame, settings: Settings, script: str = DECIDE) -> DataF
     Decided in Redis first, then into index ``targets``: what is decided stays decided, so
     after a crash in between the same batch finds its targets and writes their documents.
     """
-    index = indexer(settings, "targets")
+    index = indexer(settings, TARGETS_INDEX)
 
     def writer(rows: Rows) -> Tally:
         decided = _decide(rows, settings, script)

@@ -24,6 +24,7 @@ from workshop_lib.marketing.learn import learn
 from workshop_lib.marketing.registry import Model
 from workshop_lib.marketing.targets import Scorer, choose, may_be_asked
 from workshop_lib.runtime import class_archive
+from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.schema.play import MalformedPlay, parse, to_json
 from workshop_lib.settings import Settings
 from workshop_lib.stream import source
@@ -115,7 +116,7 @@ def _stream(records: DataFrame, settings: Settings, reference: Reference) -> Non
 def _write(plays: DataFrame, model: Model, reference: Reference) -> None:
     """Documents of plays, and the listeners that the model chooses."""
     full = enrich(plays, reference).withColumn("processed_at", F.current_timestamp())
-    _nowhere(document(full, "plays", F.col("event_id")))
+    _nowhere(document(full, PLAYS_INDEX, F.col("event_id")))
     habits = plays.sparkSession.read.parquet(str(model.snapshot))
     scorer = Scorer("", 0.0, PipelineModel.load(str(model.pipeline)), habits.dropna().cache())
     listeners = may_be_asked(with_listener(plays, reference.customers))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from elasticsearch import AuthenticationException, Elasticsearch
 
 from workshop_lib.schema import templates
+from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.schema.tables import INDICES
 
 #: All indices, also those with a namespace before their name.
@@ -38,7 +39,7 @@ KEYS: Final[dict[str, Role]] = {
 ROLES: Final[dict[str, Role]] = {
     "logstash_writer": {
         "cluster": ["monitor"],  # version and licence, which it asks for when it starts
-        "indices": [{"names": ["plays-raw"], "privileges": ["create_index", "index"]}],
+        "indices": [{"names": [PLAYS_RAW_INDEX], "privileges": ["create_index", "index"]}],
     },
     "learner": {"cluster": [], "indices": [READ]},
 }

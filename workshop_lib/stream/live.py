@@ -19,10 +19,10 @@ from kafka.errors import KafkaError
 from redis import RedisError
 
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.schema.names import STREAMS_PROGRESS
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import offsets, progress
 
-KEY = "streams:progress"
 EVERY_SECONDS = 2.0
 CARRIED = ("batch", "input_rows", "dead_lettered", "dropped_by_watermark", "failed")
 
@@ -68,6 +68,6 @@ def tell(settings: Settings, names: Sequence[str], running: bool) -> None:
         )
     client = redis_client(settings)
     try:
-        client.hset(settings.key(KEY), mapping=fields)
+        client.hset(settings.key(STREAMS_PROGRESS), mapping=fields)
     finally:
         client.close()

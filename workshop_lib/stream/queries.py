@@ -11,6 +11,15 @@ from typing import Any, Final, NamedTuple
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from workshop_lib.schema.names import (
+    AGGREGATES_QUERY,
+    INTERESTS_INDEX,
+    INTERESTS_QUERY,
+    PLAYS_INDEX,
+    PLAYS_PER_MINUTE_INDEX,
+    PLAYS_QUERY,
+    TARGETS_QUERY,
+)
 from workshop_lib.settings import Settings
 from workshop_lib.stream.aggregate import distinct, per_minute
 from workshop_lib.stream.enrich import enrich, with_listener, with_place, with_track
@@ -41,10 +50,10 @@ def plays_query(records: DataFrame, reference: Reference, settings: Settings) ->
     def written(parsed: DataFrame) -> DataFrame:
         # One pass for both kinds: two would read and parse every record twice.
         rows = enrich(parsed, reference).withColumn("processed_at", F.current_timestamp())
-        documents = document(rows, "plays", F.col("event_id"), *ORIGIN, "reason")
+        documents = document(rows, PLAYS_INDEX, F.col("event_id"), *ORIGIN, "reason")
         return write(
             documents,
-            either("reason", dead_letters(settings, "stream"), indexer(settings, "plays")),
+            either("reason", dead_letters(settings, "stream"), indexer(settings, PLAYS_INDEX)),
         )
 
     return Query(parse(records, settings), written)
@@ -61,8 +70,8 @@ def aggregates_query(records: DataFrame, reference: Reference, settings: Setting
         id_ = F.concat_ws("|", "counter_minute", "dimension", "value")
         carried = ("counter_minute", "dimension", "value", "plays")
         return write(
-            document(rows, "plays-per-minute", id_, *carried),
-            indexer(settings, "plays-per-minute"),
+            document(rows, PLAYS_PER_MINUTE_INDEX, id_, *carried),
+            indexer(settings, PLAYS_PER_MINUTE_INDEX),
             live_counters(settings),
         )
 
@@ -83,8 +92,8 @@ def interests_query(records: DataFrame, reference: Reference, settings: Settings
         )
         carried = ("customer_id", "track_id", "interested_ms")
         return write(
-            document(rows, "interests", F.col("event_id"), *carried),
-            indexer(settings, "interests"),
+            document(rows, INTERESTS_INDEX, F.col("event_id"), *carried),
+            indexer(settings, INTERESTS_INDEX),
             interest_lists(settings),
         )
 
@@ -95,9 +104,9 @@ def interests_query(records: DataFrame, reference: Reference, settings: Settings
 Builder = Callable[[DataFrame, Reference, Settings], Query]
 
 QUERIES: Final[dict[str, Builder]] = {
-    "plays": plays_query,
-    "aggregates": aggregates_query,
-    "interests": interests_query,
+    PLAYS_QUERY: plays_query,
+    AGGREGATES_QUERY: aggregates_query,
+    INTERESTS_QUERY: interests_query,
 }
 #: These may take a backlog in parts; see ``source.records`` for why the others may not.
-STATELESS: Final = ("plays", "targets")
+STATELESS: Final = (PLAYS_QUERY, TARGETS_QUERY)

@@ -21,6 +21,7 @@ from redis import RedisError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.schema.names import INDEX_OF_QUERY
 from workshop_lib.settings import Settings
 from workshop_lib.stream.live import told
 from workshop_lib.stream.progress import (
@@ -42,7 +43,6 @@ __all__ = ["caught_up", "progress", "run"]
 #: Called with a query's name and its progress, which has also: rows_per_second, lag.
 Report = Callable[[str, dict[str, Any]], None]
 
-INDEX = {"plays": "plays", "aggregates": "plays-per-minute", "interests": "interests"}
 POLL_SECONDS = 0.2
 
 
@@ -134,8 +134,8 @@ def prepare(settings: Settings) -> None:
     try:
         connections.create_topics(settings)
         client = connections.elasticsearch(settings)
-        for index in INDEX.values():
-            connections.create_index(settings, client, index)
+        for query in QUERIES:
+            connections.create_index(settings, client, INDEX_OF_QUERY[query])
         connections.redis_client(settings).ping()
     except (KafkaError, TransportError, RedisError) as error:
         server, address = next(

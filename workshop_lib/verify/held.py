@@ -9,7 +9,12 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
-from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_TOPIC
+from workshop_lib.schema.names import (
+    DEAD_LETTER_HEADER,
+    DEAD_LETTER_TOPIC,
+    INTERESTS_INDEX,
+    INTERESTS_PREFIX,
+)
 from workshop_lib.settings import Settings
 
 PAGE = 10_000
@@ -97,7 +102,7 @@ def dead_letters_of_file(settings: Settings) -> int:
 def redis_interests(settings: Settings) -> dict[tuple[int, int], int]:
     """(customer id, track id) → the latest moment of interest, ms since 1970."""
     client = redis_client(settings)
-    prefix = settings.key("interests:")
+    prefix = settings.key(INTERESTS_PREFIX)
     found = {}
     for key in client.scan_iter(match=prefix + "*", count=1000):
         listed: Any = client.zrange(key, 0, -1, withscores=True)
@@ -110,7 +115,7 @@ def elasticsearch_interests(settings: Settings) -> dict[tuple[int, int], int]:
     """The same from index ``interests``."""
     found: dict[tuple[int, int], int] = {}
     for document in documents(
-        settings, "interests", "event_id", "customer_id", "track_id", "interested_at"
+        settings, INTERESTS_INDEX, "event_id", "customer_id", "track_id", "interested_at"
     ):
         key = document["customer_id"], document["track_id"]
         moment = pd.Timestamp(document["interested_at"]).value // 1_000_000

@@ -12,8 +12,8 @@ import pandas as pd
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import optouts, registry
-from workshop_lib.marketing.outbox import GROUP, OUTBOX
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.schema.names import SMS_GROUP, SMS_INDEX, SMS_OUTBOX, TARGETS_INDEX
 from workshop_lib.settings import Settings
 from workshop_lib.verify import held
 from workshop_lib.verify.check import Check, Stage, equal, same_ids
@@ -33,7 +33,13 @@ def stage3(settings: Settings, want: Expected, phone: dict[str, Any] | None = No
         raise WorkshopError("No model is accepted yet.", "Run `workshop train`.")
     targets = pd.DataFrame(
         held.documents(
-            settings, "targets", "customer_id", "event_id", "target_id", "model_version", "score"
+            settings,
+            TARGETS_INDEX,
+            "customer_id",
+            "event_id",
+            "target_id",
+            "model_version",
+            "score",
         ),
         columns=["_id", "customer_id", "event_id", "target_id", "model_version", "score"],
     )
@@ -110,10 +116,12 @@ def _right_people(settings: Settings, want: Expected, targets: pd.DataFrame) -> 
 
 def _once(settings: Settings, targets: pd.DataFrame, phone: dict[str, Any] | None) -> list[Check]:
     """Every target is one message, sent, and nothing waits."""
-    messages = list(held.documents(settings, "sms", "customer_id", "event_id", "status"))
+    messages = list(held.documents(settings, SMS_INDEX, "customer_id", "event_id", "status"))
     sent = {message["_id"] for message in messages if message["status"] == "sent"}
     client = redis_client(settings)
-    waiting: Any = client.xpending(settings.key(OUTBOX), GROUP) if messages else {"pending": 0}
+    waiting: Any = (
+        client.xpending(settings.key(SMS_OUTBOX), SMS_GROUP) if messages else {"pending": 0}
+    )
     checks = [
         same_ids("messages sent, one per target", set(targets["target_id"]), sent),
         equal("messages taken but not finished", 0, int(waiting["pending"])),

@@ -18,6 +18,14 @@ from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.marketing.registry import list_models
 from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.schema.names import (
+    AGGREGATES_QUERY,
+    INTERESTS_INDEX,
+    INTERESTS_QUERY,
+    PLAYS_INDEX,
+    PLAYS_QUERY,
+    PLAYS_RAW_INDEX,
+)
 from workshop_lib.settings import Settings
 from workshop_lib.stream.run import progress
 from workshop_lib.verify import held
@@ -61,18 +69,20 @@ def stage1(settings: Settings, want: Expected) -> Stage:
             equal(
                 "duplicates became one document",
                 want.duplicates,
-                shipped.accepted - held.count(settings, "plays-raw"),
+                shipped.accepted - held.count(settings, PLAYS_RAW_INDEX),
             ),
-            same_ids("plays", set(want.plays["event_id"]), held.event_ids(settings, "plays-raw")),
+            same_ids(
+                "plays", set(want.plays["event_id"]), held.event_ids(settings, PLAYS_RAW_INDEX)
+            ),
             same_counts(
                 "plays per hour of day",
                 _counts(want.plays["hour"]),
-                held.plays_per_hour_of_day(settings, "plays-raw"),
+                held.plays_per_hour_of_day(settings, PLAYS_RAW_INDEX),
             ),
             equal(
                 "plays on mobile",
                 int(want.plays["is_mobile"].sum()),
-                int(_true(answers.plays_by(settings, "is_mobile", index="plays-raw"))),
+                int(_true(answers.plays_by(settings, "is_mobile", index=PLAYS_RAW_INDEX))),
             ),
         ],
     )
@@ -81,7 +91,7 @@ def stage1(settings: Settings, want: Expected) -> Stage:
 def stage2(settings: Settings, want: Expected) -> Stage:
     """Process it: the streams' indices and keys."""
     shipped = _shipped(settings, "kafka")
-    for query in ("plays", "aggregates", "interests"):
+    for query in (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY):
         if progress(settings, query) is None:
             raise WorkshopError(f"The stream `{query}` has not run.", "Run `workshop stream`.")
     answers.refresh(settings)
@@ -115,7 +125,7 @@ def _enriched(settings: Settings, want: Expected) -> list[Check]:
     }
     tracks = answers.top_tracks(settings, TOP)
     return [
-        same_ids("plays", set(plays["event_id"]), held.event_ids(settings, "plays")),
+        same_ids("plays", set(plays["event_id"]), held.event_ids(settings, PLAYS_INDEX)),
         *(
             same_counts(name, _counts(column), _nonzero(ask(settings)))
             for name, (column, ask) in asked.items()
@@ -149,7 +159,7 @@ def _minutes(settings: Settings, want: Expected) -> list[Check]:
     exact = minutes.index.difference(pd.DatetimeIndex(too_late["minute"].unique()))
     late = want.of_kind("late")
     late_minutes = exact.intersection(pd.DatetimeIndex(late["minute"].unique()))
-    dropped = (progress(settings, "aggregates") or {}).get("dropped_by_watermark", 0)
+    dropped = (progress(settings, AGGREGATES_QUERY) or {}).get("dropped_by_watermark", 0)
     return [
         same_counts(
             "plays per minute",
@@ -171,7 +181,7 @@ def _minutes(settings: Settings, want: Expected) -> list[Check]:
 
 def _interests(settings: Settings, want: Expected) -> list[Check]:
     """Three plays within 30 minutes: all of them, no others, alike in both stores."""
-    found = held.event_ids(settings, "interests")
+    found = held.event_ids(settings, INTERESTS_INDEX)
     inside = set(want.plays["event_id"])
     planted = [
         burst

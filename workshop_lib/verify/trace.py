@@ -17,7 +17,15 @@ from kafka import TopicPartition
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
 from workshop_lib.schema.labels import CAMPAIGN, GENDER, LEVEL, UNKNOWN
-from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.names import (
+    INTERESTS_INDEX,
+    PLAYS_INDEX,
+    PLAYS_RAW_INDEX,
+    PLAYS_TOPIC,
+    SMS_INDEX,
+    TARGETS_INDEX,
+    interests_key,
+)
 from workshop_lib.schema.play import MalformedPlay, parse
 from workshop_lib.settings import Settings
 from workshop_lib.world.read import load_customers
@@ -81,7 +89,7 @@ def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
             "`workshop data describe` tells the ids that there are; `workshop replay` makes plays.",
         )
     interests: Any = redis_client(settings).zrevrange(
-        settings.key(f"interests:{customer_id}"), 0, -1, withscores=True
+        settings.key(interests_key(customer_id)), 0, -1, withscores=True
     )
     return {
         "listener": listener(settings, customer_id),
@@ -95,9 +103,9 @@ def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
 
 def _offers(settings: Settings, customer_id: int) -> list[dict[str, Any]]:
     """Each target of the listener with its message, and the seconds from decision to sending."""
-    messages = {m["target_id"]: m for m in _found(settings, "sms", customer_id)}
+    messages = {m["target_id"]: m for m in _found(settings, SMS_INDEX, customer_id)}
     offers = []
-    for target in _found(settings, "targets", customer_id):
+    for target in _found(settings, TARGETS_INDEX, customer_id):
         message = messages.get(target["target_id"])
         sent = _millis(message["updated_at"]) if message else None
         offers.append(
@@ -169,13 +177,13 @@ def _message(plays: dict[int, TracedPlay], message: Any) -> None:
 
 
 def _indices(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
-    for document in _found(settings, "plays-raw", customer_id):
+    for document in _found(settings, PLAYS_RAW_INDEX, customer_id):
         _seen_document(plays, document).raw = True
-    for document in _found(settings, "plays", customer_id):
+    for document in _found(settings, PLAYS_INDEX, customer_id):
         play = _seen_document(plays, document)
         play.title = document["title"]
         play.processed_at = _millis(document["processed_at"])
-    for document in _found(settings, "interests", customer_id):
+    for document in _found(settings, INTERESTS_INDEX, customer_id):
         if document["event_id"] in plays:
             plays[document["event_id"]].interest = True
 

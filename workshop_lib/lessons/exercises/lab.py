@@ -26,6 +26,7 @@ from workshop_lib.lessons.exercises.outcome import (
     call,
     shown,
 )
+from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.schema.play import Play, parse, to_line
 from workshop_lib.settings import Settings
 
@@ -209,7 +210,7 @@ def event_time(settings: Settings, answer: Any) -> None:
     """L.5: a play belongs to the minute in which it was played."""
     touched(answer, "L.5", "per_minute")
     fields = ("event_id", "played_at", "arrived_at", "processed_at")
-    plays = live.documents(settings, "plays", *fields)
+    plays = live.documents(settings, PLAYS_INDEX, *fields)
     minutes = {name: _minutes(plays[name]) for name in fields[1:]}
     found = call(answer, plays.to_dict("records"), about="with the documents of index plays")
     if not isinstance(found, dict):

@@ -15,7 +15,7 @@ from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer
-from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.names import PLAYS_RAW_INDEX, PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
 from workshop_lib.verify import held
@@ -40,7 +40,7 @@ def documents(settings: Settings, index: str, *fields: str) -> pd.DataFrame:
 def raw(settings: Settings) -> pd.DataFrame:
     """Index ``plays-raw``, with ``played_at`` as a moment."""
     fields = ("event_id", "customer_id", "track_id", "played_at", "is_mobile", "zip")
-    table = documents(settings, "plays-raw", *fields)
+    table = documents(settings, PLAYS_RAW_INDEX, *fields)
     return table.assign(played_at=pd.to_datetime(table["played_at"], utc=True))
 
 

@@ -19,6 +19,7 @@ from workshop_lib.lessons.exercises.outcome import (
     shown,
 )
 from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import PRACTICE
 
@@ -119,7 +120,7 @@ def duplicates(settings: Settings, answer: Any) -> None:
 def _guesses(settings: Settings, client: Elasticsearch) -> list[int]:
     """What a cardinality aggregation says of the event ids, by default and at its best."""
     found = client.search(
-        index=settings.index("plays-raw"),
+        index=settings.index(PLAYS_RAW_INDEX),
         size=0,
         aggs={
             str(precision): {"cardinality": {"field": "event_id", "precision_threshold": precision}}

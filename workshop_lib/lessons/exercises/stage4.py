@@ -22,7 +22,14 @@ from workshop_lib.lessons.exercises.outcome import (
     shown,
 )
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
-from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.names import (
+    PLAYS_INDEX,
+    PLAYS_PER_MINUTE_INDEX,
+    PLAYS_TOPIC,
+    SMS_INDEX,
+    TARGETS_INDEX,
+    live_key,
+)
 from workshop_lib.settings import Settings
 
 STATES: Final = 10
@@ -64,7 +71,7 @@ def busiest_states(settings: Settings, answer: Any) -> None:
 
 def _minutes(settings: Settings) -> pd.DataFrame:
     """Index ``plays-per-minute``: minute, value, dimension, plays."""
-    found = scan(elasticsearch(settings), index=settings.index("plays-per-minute"), size=5000)
+    found = scan(elasticsearch(settings), index=settings.index(PLAYS_PER_MINUTE_INDEX), size=5000)
     return pd.DataFrame(
         [hit["_source"] for hit in found], columns=["minute", "dimension", "value", "plays"]
     )
@@ -100,7 +107,7 @@ def share_on_mobile(settings: Settings, answer: Any) -> None:
 def _counters(settings: Settings) -> pd.DataFrame:
     """A row per minute, a column per field of its hash."""
     client = redis_client(settings)
-    keys = list(client.scan_iter(match=settings.key("live:*Z"), count=5000))
+    keys = list(client.scan_iter(match=settings.key(live_key("*Z")), count=5000))
     with client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.hgetall(key)
@@ -120,7 +127,7 @@ def artist_counter(settings: Settings) -> None:
     if kind != "hash":
         raise NotYet(f"Your key {key} is a {kind}. Make it a hash, by hset.")
     held: Any = client.hgetall(key)
-    truth = live.documents(settings, "plays", "event_id", "artist")["artist"].value_counts()
+    truth = live.documents(settings, PLAYS_INDEX, "event_id", "artist")["artist"].value_counts()
     strange = [artist for artist in held if artist not in truth.index]
     if strange:
         raise NotYet(f"You have a field {strange[0]!r}, which is no artist of index plays.")
@@ -147,8 +154,8 @@ def offers_way(settings: Settings, answer: Any) -> None:
     if set(answer) != set(OFFER):
         raise NotYet(f"Your fields are {', '.join(map(str, answer))}. Give {', '.join(OFFER)}.")
     wanted = ("target_id", "customer_id", "event_id", "score", "decided_at")
-    targets = live.documents(settings, "targets", *wanted)
-    sms = live.documents(settings, "sms", "target_id", "status", "updated_at")
+    targets = live.documents(settings, TARGETS_INDEX, *wanted)
+    sms = live.documents(settings, SMS_INDEX, "target_id", "status", "updated_at")
     both = targets.merge(sms[sms["status"] == "sent"], on="target_id")
     mine = both[both["customer_id"] == answer["customer_id"]]
     if mine.empty:

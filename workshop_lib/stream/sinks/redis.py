@@ -11,6 +11,7 @@ import redis
 
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import patiently
+from workshop_lib.schema.names import interests_key, live_key
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
 
@@ -25,10 +26,10 @@ def live_counters(settings: Settings) -> Writer:
 
     def fill(rows: Rows, pipeline: redis.client.Pipeline) -> None:
         for row in rows:
-            key = settings.key(f"live:{row['counter_minute']}")
+            key = settings.key(live_key(row["counter_minute"]))
             pipeline.hset(key, f"{row['dimension']}:{row['value']}", row["plays"])
         for minute in {row["counter_minute"] for row in rows}:
-            pipeline.expire(settings.key(f"live:{minute}"), COUNTER_SECONDS)
+            pipeline.expire(settings.key(live_key(minute)), COUNTER_SECONDS)
 
     return _writer(settings, fill)
 
@@ -39,7 +40,7 @@ def interest_lists(settings: Settings) -> Writer:
 
     def fill(rows: Rows, pipeline: redis.client.Pipeline) -> None:
         for row in rows:
-            key = settings.key(f"interests:{row['customer_id']}")
+            key = settings.key(interests_key(row["customer_id"]))
             pipeline.zadd(key, {str(row["track_id"]): row["interested_ms"]}, gt=True)
 
     return _writer(settings, fill)

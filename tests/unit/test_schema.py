@@ -1,0 +1,124 @@
+"""The schema is the one home of its names: nothing else in the code spells them out."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from workshop_lib.schema import names
+from workshop_lib.settings import PROJECT
+
+VALUES = {v for n, v in vars(names).items() if n.isupper() and isinstance(v, str)}
+PREFIXES = tuple(v for v in VALUES if v.endswith(":"))
+#: These are ordinary words, too: names of columns, of parts of an answer, of folders.
+WORDS = frozenset({"plays", "interests", "targets", "models", "sms", "aggregates", "optouts"})
+NAMED = re.compile(r"INDEX|INDICES|TOPIC|QUER|KEY|index|topic|quer|key|more")
+
+
+def spelled(source: str) -> Iterator[tuple[int, str]]:
+    """Line and text of each literal in ``source`` that is a name of the schema."""
+    tree = ast.parse(source)
+    strings = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    named = {id(node) for node in _naming(tree)}
+    for node in strings:
+        text = node.value
+        distinct = (text in VALUES and text not in WORDS) or text.startswith(PREFIXES)
+        if distinct or (text in WORDS and id(node) in named):
+            yield node.lineno, text
+
+
+def _naming(tree: ast.AST) -> Iterator[ast.expr]:
+    """Expressions where a word names a topic, an index, a query or a key."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = node.func
+            method = function.attr if isinstance(function, ast.Attribute) else ""
+            with_settings = {ast.unparse(each) for each in node.args} & {
+                "settings",
+                "self.settings",
+            }
+            naming = method in {"topic", "index", "key"} or ast.unparse(function) == "document"
+            if with_settings or naming:
+                yield from _inside(node.args)
+            yield from _inside(k.value for k in node.keywords if k.arg and NAMED.search(k.arg))
+        elif isinstance(node, ast.FunctionDef):
+            arguments = node.args
+            with_default = [*arguments.posonlyargs, *arguments.args][-len(arguments.defaults) :]
+            for each, default in zip(with_default, arguments.defaults, strict=False):
+                if NAMED.search(each.arg):
+                    yield from _inside([default])
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(NAMED.search(ast.unparse(target)) for target in targets):
+                yield from _inside([node.value])
+        elif isinstance(node, ast.For) and NAMED.search(ast.unparse(node.target)):
+            yield from _inside([node.iter])
+
+
+def _inside(expressions: Iterator[ast.expr] | list[ast.expr]) -> Iterator[ast.expr]:
+    """The expressions, and the parts of those that are tuples, lists, sets or dicts."""
+    for each in expressions:
+        yield each
+        if isinstance(each, ast.Tuple | ast.List | ast.Set):
+            yield from _inside(each.elts)
+        elif isinstance(each, ast.Dict):
+            yield from _inside([key for key in each.keys if key])
+            yield from _inside(each.values)
+        elif isinstance(each, ast.Starred):
+            yield from _inside([each.value])
+
+
+def test_no_name_of_the_schema_is_spelled_out_elsewhere() -> None:
+    library = PROJECT / "workshop_lib"
+    files = [p for p in library.rglob("*.py") if not p.is_relative_to(library / "schema")]
+    assert len(files) > 100
+    found = [
+        f"{path.relative_to(PROJECT)}:{line}: {text!r}"
+        for path in files
+        if not path.is_relative_to(library / "charts")
+        for line, text in spelled(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, "take these from workshop_lib/schema/names.py:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'client.count(index=settings.index("plays"))',
+        'INDEX = "plays-raw"',
+        'redis.get(settings.key(f"interests:{customer}"))',
+        'QUERIES = ("targets", other)',
+        'progress(settings, "aggregates")',
+        'documents(settings, "sms", "status")',
+        'def plays_by(settings, index: str = "plays"): ...',
+        'for query in ("plays", "targets"): ...',
+        'run(queries=["interests"])',
+        'bulk(topic, "plays.dlq")',
+        'client.set("sms:outbox", 1)',
+        'document(rows, "plays", id_)',
+    ],
+)
+def test_a_name_that_is_spelled_out_is_found(code: str) -> None:
+    assert list(spelled(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'table["plays"].sum()',
+        'F.count("*").alias("plays")',
+        'def f():\n    """Out: index ``plays-raw``."""',
+        'sizes = {"customers": 1, "plays": 2}',
+        'folder = settings.home / "models"',
+        "client.count(index=settings.index(PLAYS_INDEX))",
+    ],
+)
+def test_the_same_word_as_a_column_or_in_prose_is_not(code: str) -> None:
+    assert not list(spelled(code))
