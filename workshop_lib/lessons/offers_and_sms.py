@@ -25,7 +25,7 @@ from workshop_lib.schema.names import OFFER_KEYS, SMS_INDEX, TARGETS_INDEX, TARG
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream import progress
-from workshop_lib.verify.held import documents
+from workshop_lib.verify.actual import documents
 from workshop_lib.world.read import load_customers
 
 #: More customers than any world has.

@@ -1,27 +1,28 @@
-"""What must be in the servers, worked out from the ledger alone.
+"""What must be in the servers, worked out from the ledger and the recorded files alone.
 
-In: the ledger's rows (one per recorded line), the customers and tracks files, and how far
-the replay has come. Out: plain pandas tables. None of the code of ``ingest`` or ``stream``
-is used, so an error there cannot hide itself here.
+In: the ledger's rows (one per recorded line), the customers and tracks files, the table of zip
+codes, and how far the replay has come. Out: pandas tables. The files are read here with the
+csv module, so that an error in a loader or a join of the pipeline cannot hide itself.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import zipcodes
 
 from workshop_lib.schema.labels import AGE_BANDS, DEVICE, GENDER, LEVEL, UNKNOWN
-from workshop_lib.world.ledger import interest_hits
-from workshop_lib.world.places import zip_places
-from workshop_lib.world.read import load_customers, load_tracks
+from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_PLAYS
 
 
 @dataclass(frozen=True)
 class Expected:
     """``lines``: the replayed part of the ledger; ``plays``: one row per distinct accepted
-    event with the labels a chart splits by; ``hits``: the interest hits among them."""
+    event with the labels a chart splits by; ``hits``: the plays that complete an interest."""
 
     lines: pd.DataFrame
     plays: pd.DataFrame
@@ -56,16 +57,53 @@ def expected(world: Path, first_line: int, next_line: int, shift_ms: int) -> Exp
     return Expected(lines, label(plays, world), interest_hits(plays))
 
 
+def interest_hits(plays: pd.DataFrame) -> pd.DataFrame:
+    """Plays whose customer played the same track two plays earlier, at most 30 minutes before."""
+    ordered = plays.sort_values(["customer_id", "track_id", "played_at", "event_id"])
+    earlier = ordered.groupby(["customer_id", "track_id"])["played_at"].shift(INTEREST_PLAYS - 1)
+    columns = ["event_id", "customer_id", "track_id", "played_at"]
+    hits = ordered.loc[ordered["played_at"] - earlier <= INTEREST_MINUTES * 60_000, columns]
+    return hits.reset_index(drop=True)
+
+
+def customers(world: Path) -> pd.DataFrame:
+    """By customer_id: gender, level, status, campaign (codes), birth_year (NaN: unknown), zip."""
+    rows = _rows(world / "cust.csv")
+    table = pd.DataFrame(
+        {
+            name.lower(): [int(row[name]) for row in rows]
+            for name in ("CustID", "Gender", "Level", "Status", "Campaign")
+        }
+    ).set_index("custid")
+    years = [row.get("BirthYear") or "nan" for row in rows]
+    return table.assign(
+        birth_year=[float(y) if y.isdecimal() else float("nan") for y in years],
+        zip=[row["zip"] for row in rows],
+    )
+
+
+def tracks(world: Path) -> pd.DataFrame:
+    """By track_id: title, artist."""
+    rows = _rows(world / "music.csv")
+    return pd.DataFrame(
+        {"title": [row["Title"] for row in rows], "artist": [row["Artist"] for row in rows]},
+        index=[int(row["TrackId"]) for row in rows],
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def label(plays: pd.DataFrame, world: Path) -> pd.DataFrame:
     """``plays`` with hour, device, gender, age band, level, state, artist and title."""
     when = pd.to_datetime(plays["played_at"], unit="ms", utc=True)
-    customers = load_customers(world).set_index("customer_id")
-    tracks = load_tracks(world).set_index("track_id")
-    states = zip_places().set_index("zip")["state"]
+    listeners, music = customers(world), tracks(world)
+    states = {place["zip_code"]: place["state"] for place in reversed(zipcodes.list_all())}
     who, what = plays["customer_id"], plays["track_id"]
-    age = when.dt.year - who.map(customers["birth_year"]).astype("Int64")
     bands = pd.cut(
-        age.astype("Float64").astype("float64"),
+        when.dt.year - who.map(listeners["birth_year"]),
         [low for low, _ in AGE_BANDS] + [200],
         right=False,
         labels=[name for _, name in AGE_BANDS],
@@ -74,19 +112,24 @@ def label(plays: pd.DataFrame, world: Path) -> pd.DataFrame:
         hour=when.dt.hour,
         minute=when.dt.floor("min"),
         device=plays["is_mobile"].astype(bool).map(DEVICE),
-        gender=who.map(customers["gender"].map(GENDER)).fillna(UNKNOWN),
-        level=who.map(customers["level"].map(LEVEL)).fillna(UNKNOWN),
+        gender=who.map(listeners["gender"].map(GENDER)).fillna(UNKNOWN),
+        level=who.map(listeners["level"].map(LEVEL)).fillna(UNKNOWN),
         age_band=bands.fillna(UNKNOWN),
         state=plays["zip"].map(states).fillna(UNKNOWN),
-        title=what.map(tracks["title"]).fillna(UNKNOWN),
-        artist=what.map(tracks["artist"]).fillna(UNKNOWN),
-        customer_known=who.isin(customers.index),
-        track_known=what.isin(tracks.index),
+        title=what.map(music["title"]).fillna(UNKNOWN),
+        artist=what.map(music["artist"]).fillna(UNKNOWN),
+        customer_known=who.isin(listeners.index),
+        track_known=what.isin(music.index),
     )
 
 
-def top(plays: pd.DataFrame, by: str, size: int) -> dict[object, int]:
+def top(plays: pd.DataFrame, by: str, size: int) -> list[tuple[Any, int]]:
     """The ``size`` most frequent values of ``by``, equal ones in the value's order."""
-    counts = plays.groupby(by).size().reset_index(name="plays")
-    counts = counts.sort_values(["plays", by], ascending=[False, True], kind="stable").head(size)
-    return dict(zip(counts[by], counts["plays"].astype(int), strict=True))
+    table = plays.groupby(by).size().reset_index(name="plays")
+    table = table.sort_values(["plays", by], ascending=[False, True], kind="stable").head(size)
+    return list(zip(table[by], table["plays"].astype(int), strict=True))
+
+
+def counts(column: pd.Series) -> dict[Any, int]:
+    """How often each value occurs."""
+    return {key: int(n) for key, n in column.value_counts().items()}

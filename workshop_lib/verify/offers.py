@@ -11,37 +11,26 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.marketing import optouts, registry
-from workshop_lib.runtime.connections import redis_client
-from workshop_lib.schema.names import SMS_GROUP, SMS_INDEX, SMS_OUTBOX, TARGETS_INDEX
+from workshop_lib.schema.names import SMS_INDEX, TARGETS_INDEX
 from workshop_lib.settings import Settings
-from workshop_lib.verify import held
+from workshop_lib.verify import actual
 from workshop_lib.verify.check import Check, Stage, equal, same_ids
-from workshop_lib.verify.expected import Expected
-from workshop_lib.world.read import load_customers
+from workshop_lib.verify.expected import Expected, customers
 
 #: Of those targeted, at least so many would take the offer. Less than the gate asks of the
-#: model: the ledger says who would have taken it when the ads ran, and habits have moved on
+#: model: the ledger says who would have taken it when the ads ran, and listeners have changed
 #: since; 0.5 is still more than three times what picking listeners at random would reach.
 MIN_PRECISION = 0.5
 
 
 def stage3(settings: Settings, want: Expected, phone: dict[str, Any] | None = None) -> Stage:
     """Act on it: model, targets, messages. ``phone``: the simulated phone's summary."""
-    model = registry.current(settings)
+    model = actual.active_model(settings)
     if model is None:
         raise WorkshopError("No model is accepted yet.", "Run `workshop train`.")
+    fields = ("customer_id", "event_id", "target_id", "model_version", "score")
     targets = pd.DataFrame(
-        held.documents(
-            settings,
-            TARGETS_INDEX,
-            "customer_id",
-            "event_id",
-            "target_id",
-            "model_version",
-            "score",
-        ),
-        columns=["_id", "customer_id", "event_id", "target_id", "model_version", "score"],
+        actual.documents(settings, TARGETS_INDEX, *fields), columns=["_id", *fields]
     )
     return Stage(
         3,
@@ -54,14 +43,14 @@ def stage3(settings: Settings, want: Expected, phone: dict[str, Any] | None = No
     )
 
 
-def at_least(name: str, floor: float, actual: float) -> Check:
-    return Check(name, f"at least {floor:g}", round(actual, 3), bool(actual >= floor))
+def at_least(name: str, floor: float, value: float) -> Check:
+    return Check(name, f"at least {floor:g}", round(value, 3), bool(value >= floor))
 
 
-def _model(settings: Settings, model: registry.Model) -> list[Check]:
-    numbers = model.metrics
+def _model(settings: Settings, model: dict[str, Any]) -> list[Check]:
+    numbers = model["metrics"]
     return [
-        equal("the gate accepted the model", True, model.accepted),
+        equal("the gate accepted the model", True, model["accepted"]),
         Check(
             "model's error on unseen customers",
             f"at most {settings.gate_max_error:g}",
@@ -80,16 +69,16 @@ def _model(settings: Settings, model: registry.Model) -> list[Check]:
 
 def _right_people(settings: Settings, want: Expected, targets: pd.DataFrame) -> list[Check]:
     """The targets against who would truly take the offer, of those who were listening."""
-    customers = load_customers(settings.world).set_index("customer_id")
+    listeners = customers(settings.world)
     truth = pd.read_parquet(settings.world / "ledger_customers.parquet")
     takers = set(truth.loc[truth["would_take"], "customer_id"])
-    silent = set(optouts.listed(settings))
-    could = set(customers.index[(customers["level"] < 2) & (customers["status"] == 1)]) - silent
+    silent = actual.opted_out(settings)
+    could = set(listeners.index[(listeners["level"] < 2) & (listeners["status"] == 1)]) - silent
     listening = set(want.plays["customer_id"]) & could
     chosen = set(targets["customer_id"])
     players = dict(zip(want.plays["event_id"], want.plays["customer_id"], strict=True))
-    gold = set(customers.index[customers["level"] == 2])
-    closed = set(customers.index[customers["status"] != 1])
+    gold = set(listeners.index[listeners["level"] == 2])
+    closed = set(listeners.index[listeners["status"] != 1])
     own = sum(
         players.get(event) == customer
         for event, customer in zip(targets["event_id"], targets["customer_id"], strict=True)
@@ -116,15 +105,12 @@ def _right_people(settings: Settings, want: Expected, targets: pd.DataFrame) -> 
 
 def _once(settings: Settings, targets: pd.DataFrame, phone: dict[str, Any] | None) -> list[Check]:
     """Every target is one message, sent, and nothing waits."""
-    messages = list(held.documents(settings, SMS_INDEX, "customer_id", "event_id", "status"))
+    messages = list(actual.documents(settings, SMS_INDEX, "customer_id", "event_id", "status"))
     sent = {message["_id"] for message in messages if message["status"] == "sent"}
-    client = redis_client(settings)
-    waiting: Any = (
-        client.xpending(settings.key(SMS_OUTBOX), SMS_GROUP) if messages else {"pending": 0}
-    )
+    unfinished = actual.unfinished_messages(settings) if messages else 0
     checks = [
         same_ids("messages sent, one per target", set(targets["target_id"]), sent),
-        equal("messages taken but not finished", 0, int(waiting["pending"])),
+        equal("messages taken but not finished", 0, unfinished),
     ]
     if phone is not None:
         arrived = {message["key"] for message in phone["messages"]}

@@ -1,7 +1,7 @@
-"""One listener through every hop: log → Kafka → stream → Elasticsearch, Redis → SMS.
+"""One listener through log → Kafka → stream → Elasticsearch, Redis → SMS.
 
-In: Settings and a customer id. Out: one ``Hop`` per place and play, with the delay since
-the hop before. Names and addresses are not shown: they never leave the customers file.
+In: Settings and a customer id. Out: the listener, a ``TracedPlay`` per play with the delay of
+each step, interests and offers. Names and addresses are never read into it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from workshop_lib.schema.names import (
 )
 from workshop_lib.schema.play import MalformedPlay, parse
 from workshop_lib.settings import Settings
-from workshop_lib.world.read import load_customers
+from workshop_lib.verify.expected import customers
 
 
 @dataclass
 class TracedPlay:
-    """One play at every hop; a time is ms since 1970, None where it was not seen."""
+    """One play at every step; a time is ms since 1970, None where it was not seen."""
 
     event_id: int
     track_id: int
@@ -61,10 +61,10 @@ def _seconds(start: int | None, end: int | None) -> float | None:
 
 def listener(settings: Settings, customer_id: int) -> dict[str, Any]:
     """What the customers file says of the listener, without name and address."""
-    customers = load_customers(settings.world).set_index("customer_id")
-    if customer_id not in customers.index:
+    known = customers(settings.world)
+    if customer_id not in known.index:
         return {"customer_id": customer_id, "known": False}
-    row = customers.loc[customer_id].to_dict()
+    row = known.loc[customer_id].to_dict()
     return {
         "customer_id": customer_id,
         "known": True,
@@ -78,7 +78,7 @@ def listener(settings: Settings, customer_id: int) -> dict[str, Any]:
 
 
 def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
-    """The listener, their plays hop by hop (oldest first), and their interest list."""
+    """The listener, their plays step by step (oldest first), interests and offers."""
     plays: dict[int, TracedPlay] = {}
     _log(settings, customer_id, plays)
     _kafka(settings, customer_id, plays)

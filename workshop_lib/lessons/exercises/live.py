@@ -18,7 +18,7 @@ from workshop_lib.runtime.connections import consumer
 from workshop_lib.schema.names import PLAYS_RAW_INDEX, PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
-from workshop_lib.verify import held
+from workshop_lib.verify import actual
 
 
 def documents(settings: Settings, index: str, *fields: str) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def documents(settings: Settings, index: str, *fields: str) -> pd.DataFrame:
     from elasticsearch import NotFoundError
 
     try:
-        rows = list(held.documents(settings, index, *fields))
+        rows = list(actual.documents(settings, index, *fields))
     except NotFoundError:
         rows = []
     if not rows:
