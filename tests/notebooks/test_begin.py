@@ -10,8 +10,7 @@ from begun_world import of_its_own
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
-from workshop_lib.lessons import begin
-from workshop_lib.lessons import prerequisites as there
+from workshop_lib.lessons import begin, prerequisites
 from workshop_lib.lessons.begin import start_over
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.runtime.lock import only_one
@@ -36,15 +35,15 @@ def test_at_the_start_of_stage_4_every_check_of_the_stages_before_holds(begun: S
     assert [stage.stage for stage in scored] == [1, 2, 3]
     assert {c.name: c.actual for s in scored for c in s.checks if not c.ok} == {}
     # Of an empty world everything would hold, too.
-    assert len(truth(begun).plays) > 10_000 and there.documents(begun, "sms") > 50
+    assert len(truth(begun).plays) > 10_000 and prerequisites.documents(begun, "sms") > 50
 
 
 def test_what_is_there_is_left_alone(begun: Settings) -> None:
     said: list[str] = []
-    before = read_state(begun), progress(begun, "plays"), there.records(begun)
+    before = read_state(begun), progress(begun, "plays"), prerequisites.records(begun)
     begin(stage=4, settings=begun, say=said.append)
     assert "".join(said).startswith("Ready for stage 4: ") and len(said) == 1
-    assert (read_state(begun), progress(begun, "plays"), there.records(begun)) == before
+    assert (read_state(begun), progress(begun, "plays"), prerequisites.records(begun)) == before
 
 
 def test_at_the_start_of_stage_2_there_is_what_stage_1_leaves_and_no_more(
@@ -55,7 +54,11 @@ def test_at_the_start_of_stage_2_there_is_what_stage_1_leaves_and_no_more(
     printed = capsys.readouterr().out
     assert "Making index plays-raw …" in printed and "Ready for stage 2" in printed
     assert all(check.ok for check in stage1(second, truth(second)).checks)
-    assert there.topic(second) and not there.plays(second) and not there.model(second)
+    assert (
+        prerequisites.topic(second)
+        and not prerequisites.plays(second)
+        and not prerequisites.model(second)
+    )
     assert (second.world / "tracks.csv").read_bytes() == world
 
     # Somebody takes the index away: position and index disagree, so it is made again.
@@ -69,7 +72,7 @@ def test_at_the_start_of_stage_2_there_is_what_stage_1_leaves_and_no_more(
     (second.world / "tracks.csv").write_bytes(b"".join(world.splitlines(keepends=True)[5000:]))
     begin(stage=1, settings=second)
     assert "Clearing" in capsys.readouterr().out
-    assert read_state(second) is None and there.records(second) == 0
+    assert read_state(second) is None and prerequisites.records(second) == 0
 
 
 def test_a_replay_that_was_stopped_goes_on(second: Settings) -> None:

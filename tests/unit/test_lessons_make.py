@@ -36,14 +36,14 @@ def test_when_it_fails_it_says_why(settings: Settings) -> None:
         pytest.raises(WorkshopError, match=r"Spark failed: .*Kafka does not answer") as told,
         Spark(nowhere) as spark,
     ):
-        spark.make(nowhere, ["plays"], lambda: None)
+        spark.make(["plays"], lambda: None)
     assert "begin-spark.log" in told.value.todo
     wait_until(lambda: of(settings) == [], 60, "all of it to be gone")
 
 
 def test_what_fails_beside_other_work_is_told_by_whoever_waits_for_it(settings: Settings) -> None:
     with Spark(settings) as spark:
-        spark.order(settings, [MODEL])  # there is no world to learn from
+        spark.order([MODEL])  # there is no world to learn from
         with pytest.raises(WorkshopError, match=r"Spark failed: There is no .*clicks"):
             spark.finish(lambda: None)
     wait_until(lambda: of(settings) == [], 60, "all of it to be gone")

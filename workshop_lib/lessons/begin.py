@@ -1,8 +1,7 @@
-"""The start of a stage: everything that the stages before it leave behind is there.
+"""The start of a stage: what the stages before it leave behind is there.
 
 In: the number of a stage. Out: Settings of running servers that hold it. What is there is
-left alone; what is missing is made, in the order of ``things``, with a line for each. A
-learner who comes late, or whose stream broke, begins any stage with all the others.
+left alone; what is missing is made in the order of ``PREREQUISITES``, with a line for each.
 """
 
 from __future__ import annotations
@@ -13,48 +12,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lessons import make
-from workshop_lib.lessons import prerequisites as there
-from workshop_lib.lessons.servers import silent
+from workshop_lib.lessons import make, prerequisites
+from workshop_lib.lessons.prerequisites import PREREQUISITES, Prerequisite
+from workshop_lib.lessons.servers import without_answer
 from workshop_lib.settings import Settings
 
 STAGES: Final = (1, 2, 3, 4)
-#: What somebody else is making right now must be there by then (seconds).
-PATIENCE: Final = 900
+#: Seconds for what another process is making right now.
+TIMEOUT: Final = 900
 
 #: Writes text as it is; the end of a line is part of it.
 Say = Callable[[str], None]
-#: Makes the things of these names.
-Maker = Callable[[Settings, list[str], make.Tick], None]
-
-
-class Thing(NamedTuple):
-    """What must be there from ``stage`` on. ``lock``: whoever makes it holds it."""
-
-    name: str
-    stage: int
-    lock: str
-    is_there: Callable[[Settings], bool]
-    make: Maker
-
-
-def things(spark: make.Spark) -> tuple[Thing, ...]:
-    """In the order of making. Neighbours that are made in the same way are made together."""
-    return (
-        Thing("the world's files", 1, "", there.world, make.world),
-        Thing("the replayed log", 2, "replay", there.log, make.log),
-        Thing(make.MODEL, 4, "train", there.model, spark.order),
-        Thing("topic plays", 2, "ship-kafka", there.topic, make.topic),
-        Thing("index plays-raw", 2, "ship-elasticsearch", there.raw, make.raw),
-        Thing("plays", 3, "stream", there.plays, spark.make),
-        Thing("aggregates", 3, "stream", there.aggregates, spark.make),
-        Thing("interests", 3, "stream", there.interests, spark.make),
-        Thing("targets", 4, "stream", there.targets, spark.make),
-        Thing("sent messages", 4, "", there.messages, make.messages),
-    )
 
 
 def write(text: str) -> None:
@@ -63,39 +34,39 @@ def write(text: str) -> None:
 
 
 def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Settings:
-    """Make sure that ``stage`` (1–4) can begin; the settings of the servers that run.
+    """Make sure that ``stage`` (1–4) can begin; the settings of the running servers.
 
     Starts the servers if they do not answer. Prints a line for each thing that it makes, and
-    one at the end. Interrupted, it stops what it started and goes on the next time. Raises
+    one at the end. Interrupted, it stops what it started; the next call continues. Raises
     ``WorkshopError`` when a step fails, with what to do.
     """
     if stage not in STAGES:
         raise WorkshopError(f"There is no stage {stage}.", "Choose 1, 2, 3 or 4.")
-    settings = servers(settings or Settings(), say)
-    with _one_after_the_other(settings, say):
-        if there.of_another_world(settings):
-            _clear(settings, say)
+    settings = running_servers(settings or Settings(), say)
+    needed = [each for each in PREREQUISITES if each.stage <= stage]
+    with _one_at_a_time(settings, say):
+        if prerequisites.world_changed(settings):
+            _delete_all(settings, say)
         with make.Spark(settings) as spark:
-            wanted = [thing for thing in things(spark) if thing.stage <= stage]
-            _make(settings, spark, wanted, say)
-        there.visible(settings)
-    say(f"Ready for stage {stage}: {', '.join(thing.name for thing in wanted)}.\n")
+            _make(settings, spark, needed, say)
+        prerequisites.make_visible(settings)
+    say(f"Ready for stage {stage}: {', '.join(each.name for each in needed)}.\n")
     return settings
 
 
 def start_over(stage: int, settings: Settings | None = None, say: Say = write) -> Settings:
-    """Clear all that flowed, then ``begin``: a stage as one finds it who has just come to it.
+    """Delete all but the world's files, then ``begin``, as for somebody who has just come.
 
-    The world's files stay. Raises ``WorkshopError`` when a step is still running.
+    Raises ``WorkshopError`` when a step is still running.
     """
-    settings = servers(settings or Settings(), say)
-    _clear(settings, say)
+    settings = running_servers(settings or Settings(), say)
+    _delete_all(settings, say)
     return begin(stage, settings, say)
 
 
-def servers(settings: Settings, say: Say) -> Settings:
+def running_servers(settings: Settings, say: Say) -> Settings:
     """``settings`` with the addresses of servers that answer, started if they did not."""
-    if not silent(settings):
+    if not without_answer(settings):
         return settings
     from workshop_lib import stack
 
@@ -103,63 +74,69 @@ def servers(settings: Settings, say: Say) -> Settings:
     now = Settings(home=settings.home)  # read again, with the ports that were free
     addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_api_key", "redis_url")
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
-    away = silent(settings)
+    away = without_answer(settings)
     if away:
         raise WorkshopError(f"{' and '.join(away)}: no answer.", "See `workshop status`.")
     return settings
 
 
-def _clear(settings: Settings, say: Say) -> None:
+def _delete_all(settings: Settings, say: Say) -> None:
     from workshop_lib.stack.reset import reset
 
-    say("Clearing what flowed before: topics, indices, keys, checkpoints …")
+    say("Clearing the topics, indices, keys and checkpoints of before …")
     reset(settings)
     say(" done\n")
 
 
-def _make(settings: Settings, spark: make.Spark, wanted: list[Thing], say: Say) -> None:
+def _make(settings: Settings, spark: make.Spark, needed: list[Prerequisite], say: Say) -> None:
     """Make what is missing, or wait for whoever makes it now."""
-    by_spark = [thing for thing in wanted if thing.make in (spark.order, spark.make)]
-    for way, together in groupby(wanted, key=lambda thing: thing.make):
-        missing = [thing for thing in together if not thing.is_there(settings)]
-        if not missing:
+
+    def missing(among: list[Prerequisite]) -> list[Prerequisite]:
+        return [each for each in among if not each.is_met(settings)]
+
+    by_spark = [each for each in needed if each.make is None]
+    for (maker, _), neighbours in groupby(needed, lambda e: (e.make, e.name == make.MODEL)):
+        absent = missing(list(neighbours))
+        if not absent:
             continue
-        if not spark.step and any(not thing.is_there(settings) for thing in by_spark):
-            spark.start()  # Java takes its seconds while others work
-        names = [thing.name for thing in _not_made_by_others(settings, missing, say)]
-        if names and way == spark.order:
-            say(f"Making {', '.join(names)} beside what follows.\n")
-            spark.order(settings, names)
+        if not spark.step and missing(by_spark):
+            spark.start()  # Java needs seconds to start, while others work
+        names = [each.name for each in _not_made_by_others(settings, absent, say)]
+        if names == [make.MODEL]:
+            say(f"Training {make.MODEL} in the background.\n")
+            spark.order(names)
         elif names:
-            _timed(f"Making {', '.join(names)}", partial(way, settings, names), say)
+            work = partial(maker, settings) if maker else partial(spark.make, names)
+            _timed(f"Making {', '.join(names)}", work, say)
     if spark.ordered:
         _timed(f"Waiting for {', '.join(spark.ordered)}", spark.finish, say)
 
 
-def _not_made_by_others(settings: Settings, missing: list[Thing], say: Say) -> list[Thing]:
-    """Wait for whoever makes some of ``missing`` now; what is left."""
+def _not_made_by_others(
+    settings: Settings, missing: list[Prerequisite], say: Say
+) -> list[Prerequisite]:
+    """Wait for what other processes are making now; what of ``missing`` is left to us."""
     from workshop_lib.runtime.lock import running
     from workshop_lib.runtime.wait import wait_until
 
-    locks = {thing.lock for thing in missing if thing.lock}
-    for lock in running(settings, *sorted(locks)):
-        theirs = [thing for thing in missing if thing.lock == lock]
-        names = ", ".join(thing.name for thing in theirs)
+    for lock in running(settings, *sorted({each.lock for each in missing if each.lock})):
+        theirs = [each for each in missing if each.lock == lock]
+        names = ", ".join(each.name for each in theirs)
 
-        def made(tick: make.Tick, theirs: list[Thing] = theirs, names: str = names) -> None:
-            def there_now() -> bool:
+        def made(tick: make.Tick, theirs: list[Prerequisite] = theirs, names: str = names) -> None:
+            def all_met() -> bool:
                 tick()
-                return all(thing.is_there(settings) for thing in theirs)
+                return all(each.is_met(settings) for each in theirs)
 
-            wait_until(there_now, PATIENCE, f"{names}, made by another process", 1)
+            wait_until(all_met, TIMEOUT, f"{names}, made by another process", 1)
 
         _timed(f"Waiting for {names}: `workshop {lock.split('-')[0]}` is running", made, say)
-        missing = [thing for thing in missing if thing not in theirs]
+        missing = [each for each in missing if each not in theirs]
     return missing
 
 
 def _timed(title: str, work: Callable[[make.Tick], None], say: Say) -> None:
-    """Do ``work`` on a line of its own: a dot every two seconds, at the end how long it took."""
+    """Do ``work`` on a line of its own: a dot every two seconds, then how long it took."""
     start = last = time.monotonic()
 
     def tick() -> None:
@@ -174,13 +151,13 @@ def _timed(title: str, work: Callable[[make.Tick], None], say: Say) -> None:
 
 
 @contextmanager
-def _one_after_the_other(settings: Settings, say: Say) -> Iterator[None]:
+def _one_at_a_time(settings: Settings, say: Say) -> Iterator[None]:
     """Two notebooks begin one after the other: the second finds what the first has made."""
     from workshop_lib.runtime.lock import only_one, running
     from workshop_lib.runtime.wait import wait_until
 
     if running(settings, "begin"):
-        say("Another notebook is making the same; waiting for it …\n")
-        wait_until(lambda: not running(settings, "begin"), PATIENCE, "the other notebook", 0.5)
+        say("Another notebook is preparing the same; waiting for it …\n")
+        wait_until(lambda: not running(settings, "begin"), TIMEOUT, "the other notebook", 0.5)
     with only_one(settings, "begin"):
         yield

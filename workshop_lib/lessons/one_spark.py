@@ -1,13 +1,11 @@
-"""One Spark for all that ``begin`` found missing of Stages 2 and 3, in a process of its own.
+"""One Spark process for all that ``begin`` found missing of Stages 2 and 3.
 
-In: lines of standard input, each with names of things as ``begin`` has them (JSON). Out: a
-trained model, and what the queries write of all that the topic holds. Training goes on beside
-the queries, so Java starts once and no core waits; only the batch of ``targets`` waits for the
-model.
+In: lines of standard input, each with names of prerequisites (JSON). Out: a trained model, and
+what the queries write of all that the topic holds. Training runs beside the queries, so Java
+starts once and both cores work; only the batch of ``targets`` waits for the model.
 
-It starts before there is work: a line comes when what it needs is there, the recording for a
-model, a full topic for the queries. The end of the input means: no more. SIGTERM ends it at
-once: whatever was half written is written again by the next one, as after any crash.
+It starts before there is work: a line comes when what it needs is there. The end of the input
+means: no more orders. SIGTERM ends it at once; the next one does again what was half done.
 
 Example: echo '["a model", "plays", "targets"]' | python -m workshop_lib.lessons.one_spark
 """
@@ -45,7 +43,7 @@ def main(settings: Settings, orders: TextIO) -> None:
     """Make all that the lines of ``orders`` name."""
     model: Future[None] | None = None
     with ThreadPoolExecutor(1) as beside:
-        spark = spark_session(_a_slot_more(settings), short=True)
+        spark = spark_session(_one_more_slot(settings), short=True)
         for line in orders:
             names = json.loads(line)
             if MODEL in names:
@@ -58,16 +56,16 @@ def main(settings: Settings, orders: TextIO) -> None:
 
 
 def _stream(settings: Settings, queries: list[str], model: Future[None] | None) -> None:
-    prepare(settings)  # says which server is away, before anything else trips over it
+    prepare(settings)  # says first which server does not answer
     for query in queries:
         if caught_up(settings, [query]):
-            # It has read everything, and yet it is not there: it reads it again.
+            # It has read everything, but its index was deleted: it reads it again.
             forget(settings, query)
     run(settings, queries, available_now=True, more={TARGETS_QUERY: _targets_of(model)})
 
 
-def _a_slot_more(settings: Settings) -> Settings:
-    """Training runs hundreds of tiny tasks; none is to wait for a long one to end."""
+def _one_more_slot(settings: Settings) -> Settings:
+    """Training runs hundreds of tiny tasks, which must not wait for a long one to end."""
     if settings.spark_master != "local[*]":
         return settings
     slots = (os.cpu_count() or 2) + 1
@@ -92,7 +90,7 @@ def _targets_of(model: Future[None] | None) -> Builder:
 
 def _train(settings: Settings, spark: SparkSession) -> None:
     with only_one(settings, "train"):
-        # A pool of its own, as each query has: within one, a job waits for another's end.
+        # A pool of its own, as each query has: within one pool jobs run one after the other.
         spark.sparkContext.setLocalProperty("spark.scheduler.pool", POOL)
         learn(settings, spark)
     model_index.publish(settings)

@@ -1,52 +1,55 @@
-"""Is it there? What ``begin`` asks of each thing before it makes it.
+"""What must be there before a stage can begin, each with its test and its maker.
 
-In: Settings of servers that answer. Out: yes or no. A thing whose traces disagree (a
-position without its index, a checkpoint without its topic) is not there.
+In: Settings of servers that answer. Out: yes or no for each, and ``PREREQUISITES``, in the
+order of making. Traces that disagree (a position without its index, a checkpoint without its
+topic) count as missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from workshop_lib.ingest.follow import Follower
 from workshop_lib.ingest.recorded import fingerprint
-from workshop_lib.ingest.replay import ReplayState, read_state
+from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
+from workshop_lib.lessons import make
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
-from workshop_lib.schema.names import (
-    AGGREGATES_QUERY,
-    INTERESTS_INDEX,
-    INTERESTS_QUERY,
-    PLAYS_INDEX,
-    PLAYS_PER_MINUTE_INDEX,
-    PLAYS_QUERY,
-    PLAYS_RAW_INDEX,
-    SMS_INDEX,
-    TARGETS_INDEX,
-    TARGETS_QUERY,
-    interests_key,
-)
+from workshop_lib.schema import names
 from workshop_lib.settings import Settings
+from workshop_lib.stream import progress
+
+
+class Prerequisite(NamedTuple):
+    """Needed from ``stage`` on. ``lock``: whoever makes it holds it. ``make`` is None for what
+    the one Spark process makes."""
+
+    name: str
+    stage: int
+    lock: str
+    is_met: Callable[[Settings], bool]
+    make: make.Maker | None = None
 
 
 def world(settings: Settings) -> bool:
     return (settings.world / "tracks.csv").exists()
 
 
-def of_another_world(settings: Settings) -> bool:
-    """Whether what flowed is of a world that is no more: a new one was made meanwhile."""
+def world_changed(settings: Settings) -> bool:
+    """Whether the replayed plays are of an older world than the one that is there now."""
     state = read_state(settings)
-    return state is not None and world(settings) and not _of_this_world(settings, state)
-
-
-def _of_this_world(settings: Settings, state: ReplayState) -> bool:
-    return state.fingerprint == fingerprint(settings.world / "tracks.csv")
+    return (
+        state is not None
+        and world(settings)
+        and state.fingerprint != fingerprint(settings.world / "tracks.csv")
+    )
 
 
 def log(settings: Settings) -> bool:
-    """A replay that is done; or one as live as it gets, which has no end to wait for."""
+    """A replay that is done, or a live one, which has no end to wait for."""
     state = read_state(settings)
     if state is None or not settings.live_log.exists():
         return False
@@ -55,7 +58,7 @@ def log(settings: Settings) -> bool:
 
 
 def raw(settings: Settings) -> bool:
-    return shipped(settings, "elasticsearch") and documents(settings, PLAYS_RAW_INDEX) > 0
+    return shipped(settings, "elasticsearch") and documents(settings, names.PLAYS_RAW_INDEX) > 0
 
 
 def topic(settings: Settings) -> bool:
@@ -79,50 +82,38 @@ def model(settings: Settings) -> bool:
     return current(settings) is not None
 
 
-def plays(settings: Settings) -> bool:
-    return caught_up(settings, PLAYS_QUERY) and documents(settings, PLAYS_INDEX) > 0
+def streamed(query: str) -> Callable[[Settings], bool]:
+    """Whether ``query`` has read the whole topic, and its index holds documents."""
+
+    def is_met(settings: Settings) -> bool:
+        return (
+            progress.progress(settings, query) is not None  # or there is nothing to ask Kafka
+            and records(settings) > 0
+            and progress.caught_up(settings, [query])
+            and documents(settings, names.INDEX_OF_QUERY[query]) > 0
+        )
+
+    return is_met
 
 
-def aggregates(settings: Settings) -> bool:
-    return caught_up(settings, AGGREGATES_QUERY) and documents(settings, PLAYS_PER_MINUTE_INDEX) > 0
+plays = streamed(names.PLAYS_QUERY)
 
 
 def interests(settings: Settings) -> bool:
-    listed = redis_client(settings).scan_iter(match=settings.key(interests_key("*")), count=1000)
-    return (
-        caught_up(settings, INTERESTS_QUERY)
-        and documents(settings, INTERESTS_INDEX) > 0
-        and any(True for _ in listed)
-    )
-
-
-def targets(settings: Settings) -> bool:
-    return caught_up(settings, TARGETS_QUERY) and documents(settings, TARGETS_INDEX) > 0
+    listed = redis_client(settings).scan_iter(match=settings.key(names.interests_key("*")), count=1000)
+    return streamed(names.INTERESTS_QUERY)(settings) and any(True for _ in listed)
 
 
 def messages(settings: Settings) -> bool:
     """Every target has a message that needs no more work."""
     tried_again = {"term": {"status": "failed"}}
-    pending = documents(settings, SMS_INDEX, tried_again)
-    return documents(settings, SMS_INDEX) - pending >= documents(settings, TARGETS_INDEX) > 0
-
-
-def caught_up(settings: Settings, query: str) -> bool:
-    from workshop_lib.stream.progress import caught_up, progress
-
-    # One that never ran has nothing to ask Kafka about.
-    return (
-        progress(settings, query) is not None
-        and records(settings) > 0
-        and caught_up(settings, [query])
-    )
+    pending = documents(settings, names.SMS_INDEX, tried_again)
+    return documents(settings, names.SMS_INDEX) - pending >= documents(settings, names.TARGETS_INDEX) > 0
 
 
 def records(settings: Settings) -> int:
     """Records that were ever sent to topic ``plays``; 0 when there is no such topic."""
-    from workshop_lib.stream.progress import offsets
-
-    return sum(offsets(settings, "end").values())
+    return sum(progress.offsets(settings, "end").values())
 
 
 def documents(settings: Settings, index: str, query: dict[str, Any] | None = None) -> int:
@@ -135,6 +126,20 @@ def documents(settings: Settings, index: str, query: dict[str, Any] | None = Non
     return int(client.count(index=name, query=query or {"match_all": {}})["count"])
 
 
-def visible(settings: Settings) -> None:
-    """Everything written so far is found by the next search."""
+def make_visible(settings: Settings) -> None:
+    """The next search finds everything written so far."""
     elasticsearch(settings).indices.refresh(index=settings.index("*"), allow_no_indices=True)
+
+
+PREREQUISITES: Final = (
+    Prerequisite("the world's files", 1, "", world, make.world),
+    Prerequisite("the replayed log", 2, "replay", log, make.log),
+    Prerequisite(make.MODEL, 4, "train", model),
+    Prerequisite("topic plays", 2, "ship-kafka", topic, make.topic),
+    Prerequisite("index plays-raw", 2, "ship-elasticsearch", raw, make.raw),
+    Prerequisite(names.PLAYS_QUERY, 3, "stream", plays),
+    Prerequisite(names.AGGREGATES_QUERY, 3, "stream", streamed(names.AGGREGATES_QUERY)),
+    Prerequisite(names.INTERESTS_QUERY, 3, "stream", interests),
+    Prerequisite(names.TARGETS_QUERY, 4, "stream", streamed(names.TARGETS_QUERY)),
+    Prerequisite("sent messages", 4, "", messages, make.messages),
+)

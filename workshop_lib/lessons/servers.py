@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from workshop_lib.settings import Settings
 
 
-def silent(settings: Settings, seconds: float = 2) -> list[str]:
-    """The servers at whose address nobody takes a connection within ``seconds``."""
+def without_answer(settings: Settings, seconds: float = 2) -> list[str]:
+    """The servers at whose address nobody accepts a connection within ``seconds``."""
     addresses = {
         "Kafka": settings.kafka_bootstrap.split(",")[0],
         "Elasticsearch": settings.elasticsearch_url,
@@ -29,5 +29,5 @@ def _answers(address: str, seconds: float) -> bool:
 
 
 def sentence(names: Iterable[str]) -> str:
-    """What to say of servers that do not answer."""
+    """The message about servers that do not answer."""
     return f"{' and '.join(names)}: no answer. Run `workshop up` in a terminal, then try again."

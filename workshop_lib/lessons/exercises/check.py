@@ -21,7 +21,7 @@ from workshop_lib.lessons.exercises.outcome import (
     Outcome,
     Result,
 )
-from workshop_lib.lessons.servers import sentence, silent
+from workshop_lib.lessons.servers import sentence, without_answer
 from workshop_lib.settings import Settings
 
 PASSED: Final = "These checks passed."
@@ -62,7 +62,7 @@ class Checks:
         def result(outcome: Outcome, message: str) -> Result:
             return Result(exercise.number, outcome, message, f"check.{self.name}")
 
-        away = silent(settings)
+        away = without_answer(settings)
         if away:
             return result(Outcome.STACK_DOWN, sentence(away))
         try:
@@ -72,7 +72,7 @@ class Checks:
         except NotYet as why:
             return result(Outcome.NOT_YET, str(why))
         except Exception as error:
-            away = silent(settings)
+            away = without_answer(settings)
             if away:  # since we looked
                 return result(Outcome.STACK_DOWN, sentence(away))
             if isinstance(error, WorkshopError):
