@@ -100,7 +100,9 @@ plays = streamed(names.PLAYS_QUERY)
 
 
 def interests(settings: Settings) -> bool:
-    listed = redis_client(settings).scan_iter(match=settings.key(names.interests_key("*")), count=1000)
+    listed = redis_client(settings).scan_iter(
+        match=settings.key(names.interests_key("*")), count=1000
+    )
     return streamed(names.INTERESTS_QUERY)(settings) and any(True for _ in listed)
 
 
@@ -108,7 +110,11 @@ def messages(settings: Settings) -> bool:
     """Every target has a message that needs no more work."""
     tried_again = {"term": {"status": "failed"}}
     pending = documents(settings, names.SMS_INDEX, tried_again)
-    return documents(settings, names.SMS_INDEX) - pending >= documents(settings, names.TARGETS_INDEX) > 0
+    return (
+        documents(settings, names.SMS_INDEX) - pending
+        >= documents(settings, names.TARGETS_INDEX)
+        > 0
+    )
 
 
 def records(settings: Settings) -> int:
