@@ -70,8 +70,12 @@ lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 
+# nbstripout resets ids of cells and keeps what Jupyter notes of a run, unless told otherwise.
+STRIP := $(BIN)/nbstripout --keep-id --extra-keys "$(addprefix metadata.language_info.,\
+  codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version) \
+  metadata.widgets"
 strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
-	@$(BIN)/python -m workshop_lib.lessons.strip notebooks/*.ipynb solutions/*.ipynb
+	@$(STRIP) notebooks/*.ipynb solutions/*.ipynb
 
 kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/charts/kibana
 	@$(BIN)/python -m workshop_lib.charts.kibana
