@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from workshop_lib.schema.play import FUTURE_TOLERANCE_SECONDS
+from workshop_lib.schema.world import LIVE_HOURS
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -80,11 +83,15 @@ class Settings(BaseSettings):
     patience_seconds: float = Field(60, ge=0, description="a stream waits so long for a server")
 
     plays_partitions: int = Field(4, ge=1)
-    future_tolerance_seconds: int = Field(60, ge=0, description="clocks differ by so much at most")
+    future_tolerance_seconds: int = Field(
+        FUTURE_TOLERANCE_SECONDS, ge=0, description="clocks differ by so much at most"
+    )
     bulk_size: int = Field(1000, ge=1, description="documents in one bulk request")
 
     live_hours: float = Field(
-        26, ge=0, description="end of the recording, left to be replayed when a model learns"
+        LIVE_HOURS,
+        ge=0,
+        description="end of the recording, left to be replayed when a model learns",
     )
     gate_max_error: float = Field(0.10, ge=0, le=1, description="a worse model is not used")
     gate_min_precision: float = Field(0.60, ge=0, le=1)

@@ -13,8 +13,9 @@ import pytest
 
 from workshop_lib.marketing.features import FEATURES, features, history
 from workshop_lib.marketing.learn import training_rows
-from workshop_lib.marketing.train import OFFER_AD, labels
+from workshop_lib.marketing.train import labels
 from workshop_lib.schema.play import MalformedPlay, parse
+from workshop_lib.schema.world import OFFER_AD
 from workshop_lib.world.generate import generate
 from workshop_lib.world.read import load_clicks, load_customers
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workshop_lib.world.clicks import OFFER, habits, window
+from workshop_lib.schema.world import OFFER_AD
+from workshop_lib.world.clicks import habits, window
 from workshop_lib.world.generate import UNTIL, generate
 from workshop_lib.world.plays import DAY, HOUR, Plays
 from workshop_lib.world.read import load_clicks, load_customers
@@ -30,7 +31,7 @@ def labelled(world: Path) -> pd.DataFrame:
     clicks = load_clicks(world)
     truth = pd.read_parquet(world / "ledger_customers.parquet").set_index("customer_id")
     could = (customers["level"] < 2) & (customers["status"] == 1) & (truth["habit_plays"] > 0)
-    took = clicks.loc[clicks["ad"] == OFFER, "customer_id"]
+    took = clicks.loc[clicks["ad"] == OFFER_AD, "customer_id"]
     return truth[could].assign(label=truth.index[could].isin(took).astype(float))
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import pace
 from workshop_lib.ingest.pace import MISSING, Mask, Millis
-from workshop_lib.schema.play import MalformedPlay, parse, when
+from workshop_lib.schema.play import PATTERNS, MalformedPlay, parse, when
 
 #: Nothing else in a well-formed line looks like this.
-_DATE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?")
+_DATE = re.compile(PATTERNS["played_at"].encode())
 
 
 @dataclass(frozen=True)

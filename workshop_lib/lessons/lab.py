@@ -20,11 +20,12 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.demo import make_world
 from workshop_lib.runtime import process, step
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.schema.world import LIVE_HOURS
 from workshop_lib.settings import PROJECT, Settings
 
 FIRST = "notebooks/00_welcome.ipynb"
-#: The last 26 hours in nine seconds: over before a notebook wants to replay on its own.
-REPLAY = (step.WORKSHOP, "replay", "--speed", "10000", "--last", "26")
+#: The live hours in nine seconds: over before a notebook wants to replay on its own.
+REPLAY = (step.WORKSHOP, "replay", "--speed", "10000", "--last", f"{LIVE_HOURS:g}")
 JUPYTER = (
     *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
     f"--ServerApp.root_dir={PROJECT}",
@@ -55,7 +56,7 @@ def run(
         settings = Settings(home=settings.home)  # now with the ports that were free
         if replay and not settings.live_log.exists():
             make_world(settings, say)
-            say("Replaying the last 26 hours into the log, in the background")
+            say(f"Replaying the last {LIVE_HOURS} hours into the log, in the background")
             children.append(step.start(settings, "lab-replay", *REPLAY))
         port = process.free_port(port)
         say(f"Starting JupyterLab on port {port}")

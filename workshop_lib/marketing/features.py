@@ -14,6 +14,10 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from workshop_lib.schema.play import LINE_PATTERN, PLAY
+from workshop_lib.schema.tables import spark_schema
+from workshop_lib.schema.world import HISTORY_DAYS
+
 #: Part of the day → (first hour, hour after the last), UTC; night is the rest, 22–5.
 DAY_PARTS: Final = {"morning": (5, 12), "afternoon": (12, 17), "evening": (17, 22)}
 
@@ -29,30 +33,21 @@ FEATURES: Final = (
     "recency_days",
 )
 ORIGINAL_FEATURES: Final = FEATURES[:6]
-#: Habits are those of so many days; older ones say little about this week.
-HISTORY_DAYS: Final = 30
 
-#: A line that ``play_line`` takes. Spark's CSV reader would take others too, such as one
-#: whose last quote is missing.
-_FIELDS: Final = (
-    *(r"\d{1,19}", r"\d{1,10}", r"\d{1,10}"),
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?",
-    *(r"[01]", r"[0-9-]{0,10}"),
-)
-_LINE: Final = "^" + ",".join(f' *(?:"{field}"|{field}) *' for field in _FIELDS) + "$"
-_SCHEMA: Final = (
-    "event_id bigint, customer_id int, track_id int, played_at string, is_mobile int, zip string"
-)
+#: A line's fields as they are read: text and numbers first, so that none is guessed.
+_SCHEMA: Final = spark_schema({**PLAY, "played_at": "keyword", "is_mobile": "integer"})
 _SPACES: Final = {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
 
 
 def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
-    """The recorded plays of a ``tracks.csv``, each event once: those that ``play_line`` takes.
+    """The recorded plays of a ``tracks.csv``, each event once: those that ``schema.play`` takes.
+
+    Spark's CSV reader would take others too, such as one whose last quote is missing.
 
     Broken lines are left out: the shippers report them, here they would only be noise. A
     play of the future stays; ``features`` never looks so far.
     """
-    lines = spark.read.text(str(tracks_csv)).where(F.col("value").rlike(_LINE))
+    lines = spark.read.text(str(tracks_csv)).where(F.col("value").rlike(f"^{LINE_PATTERN}$"))
     fields = F.from_csv("value", _SCHEMA, _SPACES)
     return (
         # A generator keeps the filter behind it: without one every line is read twice.

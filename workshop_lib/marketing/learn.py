@@ -26,9 +26,10 @@ from workshop_lib.ingest.recorded import fingerprint, scan
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.marketing import libsvm, registry
 from workshop_lib.marketing.drift import SCORE, drift
-from workshop_lib.marketing.features import HISTORY_DAYS, ORIGINAL_FEATURES, features, history
+from workshop_lib.marketing.features import ORIGINAL_FEATURES, features, history
 from workshop_lib.marketing.gate import Decision, gate
 from workshop_lib.marketing.train import Trained, labels, score, train
+from workshop_lib.schema.world import HISTORY_DAYS
 from workshop_lib.settings import Settings
 from workshop_lib.world.read import load_clicks, load_customers
 

@@ -29,8 +29,8 @@ from pyspark.sql import functions as F
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import metrics
 from workshop_lib.marketing.features import FEATURES
+from workshop_lib.schema.world import OFFER_AD
 
-OFFER_AD: Final = "ADV_REDUCED_1DAY"
 PARTS: Final = {"fit": 0.6, "validate": 0.2, "test": 0.2}
 #: Fewer takers than this in the test part say nothing about precision or recall.
 MIN_TAKERS: Final = 10

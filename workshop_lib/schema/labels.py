@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from workshop_lib.schema.world import OFFER_AD
+
 UNKNOWN: Final = "unknown"
 GENDER: Final[dict[int, str]] = {0: "male", 1: "female"}
 LEVEL: Final[dict[int, str]] = {0: "Free", 1: "Silver", 2: "Gold"}
@@ -15,7 +17,7 @@ CAMPAIGN: Final[dict[int, str]] = {
     4: "WEBOFFER",
 }
 DEVICE: Final[dict[bool, str]] = {False: "pc", True: "mobile"}
-ADS: Final = ("ADV_FREE_REFERRAL", "ADV_REDUCED_1DAY", "ADV_LIKE_FACEBOOK", "ADV_DONATION_CHARITY")
+ADS: Final = ("ADV_FREE_REFERRAL", OFFER_AD, "ADV_LIKE_FACEBOOK", "ADV_DONATION_CHARITY")
 #: (youngest age of the band, label), ascending; age = year of the play − birth year
 AGE_BANDS: Final = (
     (0, "under 18"),

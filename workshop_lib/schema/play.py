@@ -1,8 +1,9 @@
-"""One line of the plays log ↔ one play.
+"""The play: its fields, its limits, and its two forms, a line of the log and JSON.
 
 The line, without a header: ``event_id,customer_id,track_id,"YYYY-MM-DD HH:MM:SS",0|1,"zip"``;
-seconds may have up to three decimals. Times are UTC. Everything that reads plays, the
-importer, the shippers and the score, reads them here, so that all agree on what is malformed.
+seconds may have up to three decimals. Times are UTC. Everything that reads plays takes the
+rules from here, so that all agree on what is malformed: the importer, the shippers, the
+streams and the score call or derive from this; Logstash's rules are generated from it.
 """
 
 from __future__ import annotations
@@ -15,25 +16,54 @@ from typing import Final, NamedTuple
 
 import orjson
 
-#: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
-PLAY: Final[dict[str, str]] = {
-    "event_id": "long",
-    "customer_id": "integer",
-    "track_id": "integer",
-    "played_at": "timestamp",  # UTC, ISO 8601 with milliseconds and Z
-    "is_mobile": "boolean",
-    "zip": "keyword",
+
+class Field(NamedTuple):
+    """A field of the play. ``kind``: one of ``tables.KINDS``; ``pattern``: what it looks like
+    on a line, the same in Python, Java and Ruby; ``in_json``: what it is in JSON, in words."""
+
+    kind: str
+    pattern: str
+    in_json: str
+
+
+#: In the order of the line.
+FIELDS: Final[dict[str, Field]] = {
+    "event_id": Field("long", r"\d{1,19}", "a whole number of 64 bits from 0"),
+    "customer_id": Field("integer", r"\d{1,10}", "a whole number of 32 bits from 0"),
+    "track_id": Field("integer", r"\d{1,10}", "a whole number of 32 bits from 0"),
+    "played_at": Field(
+        "timestamp",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?",
+        "a UTC date like 2026-01-31T12:00:00.000Z",
+    ),
+    "is_mobile": Field("boolean", r"[01]", "true or false"),
+    "zip": Field("keyword", r"[0-9-]{0,10}", "a text of up to 10 digits and dashes"),
 }
+#: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
+PLAY: Final[dict[str, str]] = {name: field.kind for name, field in FIELDS.items()}
+PATTERNS: Final[dict[str, str]] = {name: field.pattern for name, field in FIELDS.items()}
 
-MAX_LINE_BYTES = 4096
-MAX_INT = 2**31 - 1
-MAX_LONG = 2**63 - 1
+MAX_LINE_BYTES: Final = 4096
+MAX_INT: Final = 2**31 - 1
+MAX_LONG: Final = 2**63 - 1
+#: Clocks differ: a play may be so much later than the moment at which it is read.
+FUTURE_TOLERANCE_SECONDS: Final = 60
+#: Characters that no line of text has; a tab is allowed.
+CONTROL_CHARACTER: Final = r"[\x00-\x08\x0a-\x1f\x7f]"
+#: A whole line, any field with or without quotes, blanks around it; for Spark, which reads files.
+LINE_PATTERN: Final = ",".join(f' *(?:"{each}"|{each}) *' for each in PATTERNS.values())
+#: ``played_at`` in JSON: date and time of day are its groups.
+ISO_PATTERN: Final = "({})T({})Z".format(*PATTERNS["played_at"].split(" "))
 
+#: The form that ``to_line`` writes; other forms of CSV are read more slowly.
+_QUOTED: Final = ("played_at", "zip")
 _WELL_FORMED = re.compile(
-    rb'(\d{1,19}),(\d{1,10}),(\d{1,10}),"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?)",'
-    rb'([01]),"([0-9-]{0,10})"'
+    ",".join(
+        f'"({each})"' if name in _QUOTED else f"({each})" for name, each in PATTERNS.items()
+    ).encode()
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile(CONTROL_CHARACTER)
+_PATTERNS = {name: re.compile(each, re.ASCII) for name, each in PATTERNS.items()}
 
 
 class Play(NamedTuple):
@@ -105,27 +135,13 @@ def _explain(line: bytes) -> tuple[bytes, ...]:
         (row,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
         raise MalformedPlay(f"not CSV: {error}") from None
-    if len(row) != 6:
-        raise MalformedPlay(f"{len(row)} columns instead of 6")
+    if len(row) != len(FIELDS):
+        raise MalformedPlay(f"{len(row)} columns instead of {len(FIELDS)}")
     row = [field.strip() for field in row]
-    for name, field, pattern in zip(_NAMES, row, _PATTERNS, strict=True):
+    for field, (name, pattern) in zip(row, _PATTERNS.items(), strict=True):
         if not pattern.fullmatch(field):
             raise MalformedPlay(f"{name} is wrong: {field[:40]!r}")
     return tuple(field.encode() for field in row)
-
-
-_NAMES = ("event_id", "customer_id", "track_id", "played_at", "is_mobile", "zip")
-_PATTERNS = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        r"\d{1,19}",
-        r"\d{1,10}",
-        r"\d{1,10}",
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?",
-        r"[01]",
-        r"[0-9-]{0,10}",
-    )
-)
 
 
 def when(millis: int, iso: bool = False) -> str:
@@ -157,8 +173,9 @@ def to_json(play: Play) -> bytes:
     return orjson.dumps(to_document(play))
 
 
-_JSON_TYPES = dict(zip(Play._fields, (int, int, int, str, bool, str), strict=True))
-_ISO = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,3})?)Z", re.ASCII)
+_TYPES = {"long": int, "integer": int, "timestamp": str, "boolean": bool, "keyword": str}
+_JSON_TYPES = {name: _TYPES[kind] for name, kind in PLAY.items()}
+_ISO = re.compile(ISO_PATTERN, re.ASCII)
 
 
 def from_json(value: bytes, latest: int | None = None) -> Play:

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from workshop_lib.schema.names import PLAYS_TOPIC
-from workshop_lib.schema.play import PLAY
+from workshop_lib.schema.play import FIELDS, ISO_PATTERN, PATTERNS, PLAY
 from workshop_lib.schema.tables import spark_schema
 from workshop_lib.settings import Settings
 
@@ -22,12 +22,8 @@ ORIGIN: Final = ("key", "value", "topic", "partition", "offset")
 
 #: played_at is read as text first: Spark's own reading would take many other forms too.
 _JSON: Final = spark_schema({**PLAY, "played_at": "keyword"}) + ", broken string"
-_PLAYED_AT: Final = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$"
-_ZIP: Final = r"^[0-9-]{0,10}$"
 #: One object without objects in it; the JSON reader alone stops reading at its end.
 _FLAT: Final = r"(?s)^\s*\{[^{}]*\}\s*$"
-#: The JSON reader turns a number into text where text is wanted.
-_ZIP_IS_TEXT: Final = r'"zip"\s*:\s*"'
 
 
 def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFrame:
@@ -78,33 +74,34 @@ def _moment() -> Column:
     """``played_at`` as a timestamp, null when it is none."""
     text = F.col("json.played_at")
     # The pattern comes first: try_to_timestamp also takes dates alone and other zones.
-    return F.when(text.rlike(_PLAYED_AT), F.try_to_timestamp(text))
+    return F.when(text.rlike(f"^{ISO_PATTERN}$"), F.try_to_timestamp(text))
 
 
 def _reason(settings: Settings) -> Column:
     """Why the record is no play: the first line of the table that holds."""
     latest = F.col("timestamp") + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
 
-    def no_id(name: str) -> Column:
-        return F.col(f"json.{name}").isNull() | (F.col(f"json.{name}") < 0)
-
     table = (
         (F.col("value").isNull(), "the value is empty"),
         (~F.is_valid_utf8(F.col("text")), "not UTF-8"),
         (~F.col("text").rlike(_FLAT), "not one flat JSON object"),
-        (no_id("event_id"), "event_id is missing or no whole number of 64 bits from 0"),
-        (no_id("customer_id"), "customer_id is missing or no whole number of 32 bits from 0"),
-        (no_id("track_id"), "track_id is missing or no whole number of 32 bits from 0"),
-        (_moment().isNull(), "played_at is missing or no UTC date like 2026-01-31T12:00:00.000Z"),
-        (F.col("json.is_mobile").isNull(), "is_mobile is neither true nor false"),
-        (
-            F.col("json.zip").isNull()
-            | ~F.col("text").rlike(_ZIP_IS_TEXT)
-            | ~F.col("json.zip").rlike(_ZIP),
-            "zip is missing or no text of up to 10 digits and dashes",
-        ),
+        *((_wrong(name), f"{name} is missing or not {FIELDS[name].in_json}") for name in FIELDS),
         (F.col("json.broken").isNotNull(), "not JSON"),
         # A play of tomorrow would push the watermark ahead and make all others too late.
         (_moment() > latest, "played_at is in the future"),
     )
     return F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in table))
+
+
+def _wrong(name: str) -> Column:
+    """Whether the play's field ``name`` is missing or not of its kind."""
+    value, kind = F.col(f"json.{name}"), PLAY[name]
+    if kind in ("long", "integer"):
+        return value.isNull() | (value < 0)
+    if kind == "timestamp":
+        return _moment().isNull()
+    if kind == "keyword":
+        # The JSON reader turns a number into text where text is wanted.
+        is_text = F.col("text").rlike(rf'"{name}"\s*:\s*"')
+        return value.isNull() | ~is_text | ~value.rlike(f"^{PATTERNS[name]}$")
+    return value.isNull()

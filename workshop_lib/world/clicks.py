@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 
 from workshop_lib.schema.labels import ADS, LEVEL
+from workshop_lib.schema.world import HISTORY_DAYS, LIVE_HOURS, OFFER_AD
 from workshop_lib.world.people import People
 from workshop_lib.world.plays import DAY, HOUR, SECOND, Plays
 from workshop_lib.world.randomness import Ints, logistic, rng
 
-OFFER: Final = "ADV_REDUCED_1DAY"
 GOLD: Final = max(LEVEL)
 #: Habit → (middle, spread, weight) in the sum: weight × (value − middle) / spread.
 CAUSES: Final[dict[str, tuple[float, float, float]]] = {
@@ -36,7 +36,6 @@ STEEPNESS: Final = 7.0
 TAKERS: Final = 0.14  # of those who could: the threshold lies where about so many are above
 OTHER_AD_SHARE: Final = 0.03
 EVENING: Final = (17, 22)  # first hour, hour after the last
-HISTORY_DAYS: Final = 30  # habits are those of at most so many days before the clicks
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,10 @@ class Clicks:
 
 
 def window(days: int, until: datetime) -> tuple[datetime, datetime]:
-    """When ads were shown: before the last 26 hours, after enough plays to learn from."""
+    """When ads were shown: before the last ``LIVE_HOURS``, after enough plays to learn from."""
     if days >= 8:
         return until - timedelta(days=5), until - timedelta(days=2)
-    return until - timedelta(hours=40), until - timedelta(hours=28)
+    return until - timedelta(hours=LIVE_HOURS + 14), until - timedelta(hours=LIVE_HOURS + 2)
 
 
 def habits(plays: Plays, customers: int, before: int) -> pd.DataFrame:
@@ -97,10 +96,10 @@ def click(people: People, plays: Plays, seed: int, days: int, until: datetime) -
     p_take = np.where(could, logistic(STEEPNESS * (total - threshold)), 0.0)
     would_take = draw.random(size) < p_take
 
-    others = [ad for ad in ADS if ad != OFFER]
+    others = [ad for ad in ADS if ad != OFFER_AD]
     who = [np.flatnonzero(would_take)]
     who += [np.flatnonzero(draw.random(size) < OTHER_AD_SHARE) for _ in others]
-    ad = np.repeat([OFFER, *others], [len(ids) for ids in who])
+    ad = np.repeat([OFFER_AD, *others], [len(ids) for ids in who])
     table = _table(draw, np.concatenate(who), ad, start, end)
     customers = pd.DataFrame(
         {

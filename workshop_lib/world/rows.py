@@ -14,12 +14,12 @@ from datetime import datetime
 from typing import Final
 
 from workshop_lib.schema.labels import ADS, CAMPAIGN, GENDER, LEVEL
-from workshop_lib.schema.play import MAX_INT
+from workshop_lib.schema.play import CONTROL_CHARACTER, MAX_INT, PATTERNS
 
 #: Takes a field and returns it as it is to be written; ``ValueError`` with the reason.
 Check = Callable[[str], str]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile(CONTROL_CHARACTER)
 #: A comma between two fields of a line whose quotes are not in order.
 _BOUNDARY = re.compile(r'(?<=["\d]),(?=["\d])')
 
@@ -43,7 +43,7 @@ def _one_of(codes: dict[int, str] | tuple[int, ...]) -> Check:
 
 
 def _zip(field: str) -> str:
-    if not re.fullmatch(r"[0-9-]{0,10}", field, re.ASCII):
+    if not re.fullmatch(PATTERNS["zip"], field, re.ASCII):
         raise ValueError("no zip")
     return field
 
