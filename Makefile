@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo lab docker-test test lint exercises kibana lock strip clean
+.PHONY: help setup demo lab docker-test test lint generate exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -61,6 +61,9 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+generate: $(STAMP) ## what Logstash, the page and Elasticsearch need of workshop_lib/schema, anew
+	@$(BIN)/python -m workshop_lib.schema
 
 exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
 	@$(BIN)/workshop exercises

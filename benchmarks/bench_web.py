@@ -32,10 +32,10 @@ from workshop_lib.page import server as web
 from workshop_lib.page.browser import browser
 from workshop_lib.runtime import process
 from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch, redis_client
+from workshop_lib.schema.labels import AGE_LABELS
 from workshop_lib.settings import Settings
 
 STATES = ("CA", "TX", "FL", "NY", "PA", "IL", "OH", "GA", "NC", "WA", "AK", "unknown")
-BANDS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 #: Measures that the page makes of itself: the handler, then each chart in a task of its own.
 OBSERVE = """
 window.seen = { measures: [], long: [] };
@@ -58,7 +58,7 @@ def play(event: int, draw: random.Random) -> dict[str, Any]:
         **{"event_id": event, "customer_id": draw.randrange(2000), "track_id": track},
         **{"title": f"Track {track}", "artist": f"Artist {track % 120}", "hour": now.hour},
         **{"is_mobile": mobile, "device": "mobile" if mobile else "pc"},
-        **{"gender": draw.choice(("female", "male")), "age_band": draw.choice(BANDS)},
+        **{"gender": draw.choice(("female", "male")), "age_band": draw.choice(AGE_LABELS)},
         **{"level": draw.choice(("Free", "Silver", "Gold")), "state": draw.choice(STATES)},
         "played_at": (now - timedelta(seconds=2)).isoformat(),
         "arrived_at": (now - timedelta(seconds=1)).isoformat(),

@@ -92,7 +92,10 @@ def run_filters(lines: list[bytes], folder: Path) -> list[dict[str, Any]]:
     script = options(ruby)
     task = {
         "script": script["path"].replace(INSIDE, f"{PIPELINE}/"),
-        "script_params": script["script_params"],
+        "script_params": {
+            name: str(given).replace(INSIDE, f"{PIPELINE}/")
+            for name, given in script["script_params"].items()
+        },
         "filters": [[name, options(inner)] for name, inner in then[1][1][0]],
     }
     (folder / "task.json").write_text(json.dumps(task))

@@ -13,7 +13,6 @@ from secured import ADMIN, PASSWORD, running
 
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
-from workshop_lib.schema import templates
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stack import access
@@ -46,7 +45,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                     return False
 
             wait_until(well, 120, "Elasticsearch to know its users")
-            templates.put_all(client)
+            access.put_templates(client)
             client.indices.create(index="somebody-elses")
             client.close()
             yield address

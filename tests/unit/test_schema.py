@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from workshop_lib.schema import names
+from workshop_lib.schema import generated, names
+from workshop_lib.schema.labels import AGE_LABELS, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.play import FIELDS, PLAY, Play
+from workshop_lib.schema.tables import KINDS
 from workshop_lib.settings import PROJECT
 
 VALUES = {v for n, v in vars(names).items() if n.isupper() and isinstance(v, str)}
@@ -75,6 +78,16 @@ def _inside(expressions: Iterator[ast.expr] | list[ast.expr]) -> Iterator[ast.ex
             yield from _inside([each.value])
 
 
+@pytest.mark.parametrize("path", generated.files(), ids=lambda path: path.name)
+def test_what_is_generated_for_other_languages_is_what_the_schema_says(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generated.files()[path], "run `make generate`"
+
+
+def test_the_play_s_forms_have_the_same_fields() -> None:
+    assert Play._fields == tuple(FIELDS)
+    assert {kind for kind in PLAY.values()} <= set(KINDS)
+
+
 def test_no_name_of_the_schema_is_spelled_out_elsewhere() -> None:
     library = PROJECT / "workshop_lib"
     files = [p for p in library.rglob("*.py") if not p.is_relative_to(library / "schema")]
@@ -86,6 +99,34 @@ def test_no_name_of_the_schema_is_spelled_out_elsewhere() -> None:
         for line, text in spelled(path.read_text(encoding="utf-8"))
     ]
     assert not found, "take these from workshop_lib/schema/names.py:\n" + "\n".join(found)
+
+
+def spelled_in_javascript(source: str) -> list[str]:
+    """The literals of the page's server that are names or labels of the schema."""
+    code = re.sub(r"//.*", "", source)
+    literals = re.findall(r"'([^'\\n]*)'|`([^`$]*)", code)
+    labels_ = {*AGE_LABELS, *LEVEL.values(), *GENDER.values(), UNKNOWN}
+    distinct = (VALUES - WORDS) | labels_
+    found = [text for pair in literals for text in pair if text in distinct]
+    found += [text for pair in literals for text in pair if text.startswith(PREFIXES)]
+    # [index, body] is how a question is put; ``key`` makes the name of a Redis key.
+    found += re.findall(rf"(?:\[|key\(|^ +)'({'|'.join(WORDS)})',", code, re.MULTILINE)
+    return found
+
+
+def test_the_page_s_server_takes_its_names_from_the_contract() -> None:
+    for path in (PROJECT / "web" / "server").glob("*.js"):
+        assert not spelled_in_javascript(path.read_text(encoding="utf-8")), path.name
+    for wrong in ("ask(['plays', {}])", "get('sms:dead')", "`live:${at}`", "['', 'Gold']"):
+        assert spelled_in_javascript(wrong), wrong
+
+
+def test_the_page_offers_the_labels_that_its_server_takes() -> None:
+    page = (PROJECT / "web" / "page" / "index.html").read_text(encoding="utf-8")
+    labels_ = generated.web_contract()["labels"]
+    for name in ("device", "gender", "level"):
+        select = re.search(rf'<select name="{name}">(.*?)</select>', page, re.DOTALL)
+        assert select and re.findall(r"<option>(.*?)</option>", select[1]) == labels_[name]
 
 
 @pytest.mark.parametrize(

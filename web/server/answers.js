@@ -1,9 +1,9 @@
 // Elasticsearch's answers as the page wants them: plain numbers and rows, no more than shown.
 // In: the answers to questions.js and the time. Out: an object for JSON. Nothing is rounded.
 
+import contract from './contract.json' with { type: 'json' };
 import { MINUTE, spanOf } from './view.js';
 
-const AGES = ['under 18', '18-24', '25-34', '35-44', '45-54', '55-64', '65+', 'unknown'];
 
 const buckets = (response, name) => response.aggregations?.[name]?.buckets ?? [];
 const total = (response) => response.hits.total?.value ?? 0;
@@ -29,7 +29,7 @@ export function answers(view, now, found, messages) {
     minutes: minutes(view, now, buckets(plays, 'minutes')),
     device: counts(buckets(plays, 'device')),
     gender: counts(buckets(plays, 'gender')),
-    ages: inOrder(AGES, counts(buckets(plays, 'age_band'))),
+    ages: inOrder(contract.labels.ageBand, counts(buckets(plays, 'age_band'))),
     hours: inOrder([...Array(24).keys()], counts(buckets(plays, 'hour'))),
     artists: buckets(plays, 'artists').map((b) => ({ artist: b.key, plays: b.doc_count })),
     tracks: buckets(plays, 'tracks').map((b) => ({

@@ -2,7 +2,10 @@
 // In: a view and the time. Out: bodies. The embedded server has no scripts and no pipeline
 // aggregations, so everything here is terms, dates and filters.
 
+import contract from './contract.json' with { type: 'json' };
 import { spanOf } from './view.js';
+
+const { indices } = contract;
 
 export const TOP = 10;
 export const LATEST = 12;
@@ -39,7 +42,7 @@ const LISTENER = ['gender', 'level', 'state'];
 export function questions(view, now) {
   const { step } = spanOf(view, now);
   return {
-    plays: ['plays', {
+    plays: [indices.plays, {
       size: 0,
       track_total_hits: true,
       query: where(view, now, 'played_at', ['device', ...LISTENER]),
@@ -58,43 +61,43 @@ export function questions(view, now) {
       },
     }],
     // The map shows every state, the chosen one among them.
-    states: ['plays', {
+    states: [indices.plays, {
       size: 0,
       query: where(view, now, 'played_at', ['device', 'gender', 'level']),
       aggs: { state: most('state', ALL_LABELS, { aggs: { listeners } }) },
     }],
-    all: ['plays', {
+    all: [indices.plays, {
       size: 0,
       track_total_hits: true,
       aggs: { played: { max: { field: 'played_at' } }, stored: { max: { field: 'processed_at' } } },
     }],
-    delays: ['plays', {
+    delays: [indices.plays, {
       size: DELAYS,
       sort: [{ processed_at: 'desc' }],
       _source: ['played_at', 'arrived_at', 'processed_at'],
     }],
-    interests: ['interests', {
+    interests: [indices.interests, {
       size: LATEST,
       track_total_hits: true,
       query: where(view, now, 'interested_at', LISTENER),
       sort: [{ interested_at: 'desc' }, { event_id: 'desc' }],
       _source: ['customer_id', 'interested_at', 'title', 'artist', 'level', 'state'],
     }],
-    targets: ['targets', {
+    targets: [indices.targets, {
       size: LATEST,
       track_total_hits: true,
       query: where(view, now, 'played_at', LISTENER),
       sort: [{ played_at: 'desc' }, { event_id: 'desc' }],
       _source: ['target_id', 'customer_id', 'played_at', 'campaign', 'score', 'level', 'state'],
     }],
-    messages: ['sms', { size: 0, track_total_hits: true, aggs: { status: most('status', 10) } }],
-    inUse: ['models', { size: 1, query: { term: { current: true } } }],
-    newest: ['models', { size: 1, track_total_hits: true, sort: [{ trained_at: 'desc' }] }],
+    messages: [indices.sms, { size: 0, track_total_hits: true, aggs: { status: most('status', 10) } }],
+    inUse: [indices.models, { size: 1, query: { term: { current: true } } }],
+    newest: [indices.models, { size: 1, track_total_hits: true, sort: [{ trained_at: 'desc' }] }],
   };
 }
 
 // The messages of these offers: a message's id is its offer's.
 export const messagesOf = (targetIds) => [
-  'sms',
+  indices.sms,
   { size: targetIds.length, query: { ids: { values: targetIds } }, _source: ['status', 'reason'] },
 ];

@@ -3,11 +3,11 @@
 
 import { createClient } from 'redis';
 
+import contract from './contract.json' with { type: 'json' };
 import { MINUTE } from './view.js';
 
 const MINUTES = 60;
-const OUTBOX = 'sms:outbox';
-const GROUP = 'sms';
+const names = contract.redis;
 
 export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
   const key = (name) => `${redisPrefix}${namespace}${name}`;
@@ -24,9 +24,9 @@ export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
   async function read(now) {
     const minutes = lastMinutes(now);
     const [counted, progress, dead, waiting] = await Promise.all([
-      Promise.all(minutes.map((at) => client.hGet(key(counter(at)), 'all:all'))),
-      client.hGetAll(key('streams:progress')),
-      client.xLen(key('sms:dead')),
+      Promise.all(minutes.map((at) => client.hGet(key(counter(at)), names.allPlays))),
+      client.hGetAll(key(names.streamsProgress)),
+      client.xLen(key(names.smsDead)),
       backlog(),
     ]);
     return {
@@ -39,9 +39,9 @@ export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
   // Entries that no worker has finished: handed out, and not yet handed out.
   async function backlog() {
     try {
-      const groups = await client.xInfoGroups(key(OUTBOX));
-      const group = groups.find((each) => each.name === GROUP);
-      return group ? Number(group.pending) + Number(group.lag ?? 0) : await client.xLen(key(OUTBOX));
+      const groups = await client.xInfoGroups(key(names.smsOutbox));
+      const group = groups.find((each) => each.name === names.smsGroup);
+      return group ? Number(group.pending) + Number(group.lag ?? 0) : await client.xLen(key(names.smsOutbox));
     } catch (error) {
       if (/no such key/i.test(error.message)) return 0;
       throw error;
@@ -60,4 +60,4 @@ export function lastMinutes(now) {
 }
 
 // A minute's hash is named like live:2026-01-31T12:00Z.
-export const counter = (at) => `live:${new Date(at).toISOString().slice(0, 16)}Z`;
+export const counter = (at) => `${names.live}${new Date(at).toISOString().slice(0, 16)}Z`;

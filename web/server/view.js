@@ -1,6 +1,8 @@
 // What a client looks at: filter and range, from the query string.
 // In: the parsed query. Out: a view with every part set, and its name, equal for equal views.
 
+import contract from './contract.json' with { type: 'json' };
+
 export const MINUTE = 60_000;
 
 // range → how far back, and how long one point of the time chart is, in minutes
@@ -11,13 +13,14 @@ export const RANGES = {
   '24h': { minutes: 1440, step: 15 },
 };
 
+const { labels } = contract;
 export const CHOICES = {
   range: Object.keys(RANGES),
-  device: ['', 'mobile', 'pc'],
-  gender: ['', 'female', 'male', 'unknown'],
-  level: ['', 'Free', 'Silver', 'Gold', 'unknown'],
+  device: ['', ...labels.device],
+  gender: ['', ...labels.gender],
+  level: ['', ...labels.level],
 };
-const STATE = /^(?:[A-Z]{2}|unknown)?$/;
+const STATE = new RegExp(`^(?:[A-Z]{2}|${labels.unknown})?$`);
 
 // Throws an error with statusCode 400 on anything that is not one of the choices.
 export function parseView(query) {

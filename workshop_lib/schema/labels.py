@@ -28,3 +28,6 @@ AGE_BANDS: Final = (
     (55, "55-64"),
     (65, "65+"),
 )
+AGE_LABELS: Final = tuple(label for _, label in AGE_BANDS)
+#: The youngest age of each band.
+AGE_LIMITS: Final = tuple(youngest for youngest, _ in AGE_BANDS)

@@ -55,11 +55,11 @@ LINE_PATTERN: Final = ",".join(f' *(?:"{each}"|{each}) *' for each in PATTERNS.v
 #: ``played_at`` in JSON: date and time of day are its groups.
 ISO_PATTERN: Final = "({})T({})Z".format(*PATTERNS["played_at"].split(" "))
 
-#: The form that ``to_line`` writes; other forms of CSV are read more slowly.
-_QUOTED: Final = ("played_at", "zip")
+#: The fields that ``to_line`` puts in quotes. Other forms of CSV are read, too, more slowly.
+QUOTED: Final = ("played_at", "zip")
 _WELL_FORMED = re.compile(
     ",".join(
-        f'"({each})"' if name in _QUOTED else f"({each})" for name, each in PATTERNS.items()
+        f'"({each})"' if name in QUOTED else f"({each})" for name, each in PATTERNS.items()
     ).encode()
 )
 _CONTROL = re.compile(CONTROL_CHARACTER)

@@ -138,7 +138,9 @@ INDICES: Final[dict[str, Fields]] = {
     },
 }
 
-#: The dimensions of ``plays-per-minute``, beside ``all``: fields of an enriched play.
+#: The dimension, and its one value, that counts all plays.
+ALL: Final = "all"
+#: The dimensions of ``plays-per-minute``, beside ``ALL``: fields of an enriched play.
 DIMENSIONS: Final = ("gender", "age_band", "device", "level", "state")
 
 
@@ -160,4 +162,13 @@ def mapping(index: str) -> dict[str, Any]:
             "dynamic": "strict",
             "properties": {name: KINDS[kind][1] for name, kind in INDICES[index].items()},
         },
+    }
+
+
+def template(index: str) -> dict[str, Any]:
+    """The composable template of ``index``: what it is, whoever is the first to write to it."""
+    return {
+        "index_patterns": [index, f"*-{index}"],  # with a namespace before it
+        "priority": 500,
+        "template": mapping(index),
     }

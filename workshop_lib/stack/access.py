@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from elasticsearch import AuthenticationException, Elasticsearch
 
-from workshop_lib.schema import templates
 from workshop_lib.schema.names import PLAYS_RAW_INDEX
-from workshop_lib.schema.tables import INDICES
+from workshop_lib.schema.tables import INDICES, template
 
 #: All indices, also those with a namespace before their name.
 ALL: Final = [name for index in INDICES for name in (index, f"*-{index}")]
@@ -52,6 +51,12 @@ USERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 VARIABLES: Final = {name: f"{name.upper()}_API_KEY" for name in KEYS}
 
 
+def put_templates(client: Elasticsearch) -> None:
+    """Give every index its template, under its own name after ``workshop-``."""
+    for index in INDICES:
+        client.indices.put_index_template(name=f"workshop-{index}", **template(index))
+
+
 def provision(url: str, known: dict[str, str]) -> dict[str, str]:
     """Set all of it up; the API keys as variables, new where those ``known`` do not work.
 
@@ -64,7 +69,7 @@ def provision(url: str, known: dict[str, str]) -> dict[str, str]:
         for user, (variable, more) in USERS.items():
             client.security.put_role(name=user, **ROLES[user])
             client.security.put_user(username=user, password=known[variable], roles=[user, *more])
-        templates.put_all(client)
+        put_templates(client)
         return {
             variable: known[variable]
             if works(url, known.get(variable, ""))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.tables import DIMENSIONS
+from workshop_lib.schema.tables import ALL, DIMENSIONS
 from workshop_lib.settings import Settings
 
 
@@ -30,7 +30,7 @@ def distinct(plays: DataFrame, settings: Settings) -> DataFrame:
 
 def per_minute(plays: DataFrame, dimensions: Sequence[str] = DIMENSIONS) -> DataFrame:
     """Enriched, distinct plays → ``minute, dimension, value, plays``."""
-    values = [F.struct(F.lit("all").alias("dimension"), F.lit("all").alias("value"))]
+    values = [F.struct(F.lit(ALL).alias("dimension"), F.lit(ALL).alias("value"))]
     values += [
         F.struct(F.lit(name).alias("dimension"), F.col(name).alias("value")) for name in dimensions
     ]

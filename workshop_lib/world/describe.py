@@ -12,7 +12,15 @@ from typing import Any, Final
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.schema.labels import AGE_BANDS, CAMPAIGN, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.labels import (
+    AGE_LABELS,
+    AGE_LIMITS,
+    CAMPAIGN,
+    DEVICE,
+    GENDER,
+    LEVEL,
+    UNKNOWN,
+)
 from workshop_lib.world.ledger import interest_hits
 from workshop_lib.world.places import zip_places
 from workshop_lib.world.read import load_clicks, load_customers, load_tracks
@@ -69,9 +77,9 @@ def _totals(
     age = when.dt.year - who.map(customers["birth_year"]).astype("Float64")
     band = pd.cut(
         age.astype("float64"),
-        [low for low, _ in AGE_BANDS] + [200],
+        [*AGE_LIMITS, 200],
         right=False,
-        labels=[label for _, label in AGE_BANDS],
+        labels=AGE_LABELS,
     ).astype(object)
     state = zip_places().set_index("zip")["state"]
     bands = _counts(band.fillna(UNKNOWN))
@@ -81,11 +89,7 @@ def _totals(
         "weekday": {day: int(weekdays.get(n, 0)) for n, day in enumerate(WEEKDAYS)},
         "device": _counts(plays["is_mobile"].astype(bool).map(DEVICE)),
         "gender": _counts(who.map(customers["gender"].map(GENDER)).fillna(UNKNOWN)),
-        "age_band": {
-            label: bands[label]
-            for label in (*(label for _, label in AGE_BANDS), UNKNOWN)
-            if label in bands
-        },
+        "age_band": {label: bands[label] for label in (*AGE_LABELS, UNKNOWN) if label in bands},
         "level": _counts(who.map(customers["level"].map(LEVEL)).fillna(UNKNOWN)),
         "state": _counts(plays["zip"].map(state).fillna(UNKNOWN), TOP),
         "track": _counts(what.map(tracks["title"]).fillna(UNKNOWN), TOP),

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from workshop_lib.schema.labels import AGE_BANDS, DEVICE, GENDER, LEVEL, UNKNOWN
+from workshop_lib.schema.labels import AGE_LABELS, AGE_LIMITS, DEVICE, GENDER, LEVEL, UNKNOWN
 from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_PLAYS
 from workshop_lib.world.faults import KIND_NAMES
 from workshop_lib.world.people import People
@@ -156,11 +156,11 @@ def _age_bands(
     """Age is the year of the play less the year of birth, so it changes at New Year."""
     years = year_of(np.arange(plays.played_at.min() // DAY, plays.played_at.max() // DAY + 1) * DAY)
     year = years[plays.played_at // DAY - plays.played_at.min() // DAY]
-    counts = {label: 0 for _, label in AGE_BANDS} | {UNKNOWN: 0}
+    counts = dict.fromkeys((*AGE_LABELS, UNKNOWN), 0)
     for when in np.unique(years).tolist():
         per_customer = np.bincount(known[year == when], minlength=len(people) + 1)
-        band = np.digitize(when - people.birth_year, [low for low, _ in AGE_BANDS]) - 1
-        for number, (_, label) in enumerate(AGE_BANDS):
+        band = np.digitize(when - people.birth_year, AGE_LIMITS) - 1
+        for number, label in enumerate(AGE_LABELS):
             told = (band == number) & (people.birth_year > 0)
             counts[label] += int(per_customer[:-1][told].sum())
         counts[UNKNOWN] += int(per_customer[:-1][people.birth_year == 0].sum() + per_customer[-1])

@@ -1,5 +1,5 @@
-# Whether a line of the log is a play, and if not, why: the rules and the words of
-# workshop_lib/schema/play.py, which tests compare this with, line by line.
+# Whether a line of the log is a play, and if not, why. The rules are play.json, made from
+# workshop_lib/schema/play.py; the words are that file's, too: tests compare them, line by line.
 #
 # In: the line in `message`, a character a byte. Out: `message`, the line as the generator writes
 # one; or [@metadata][reason], [text] and [letter] (a dead letter as JSON).
@@ -9,48 +9,41 @@ require "csv"
 require "date"
 require "json"
 
-MAX_LINE_BYTES = 4096
-MAX_INT = 2**31 - 1
-MAX_LONG = 2**63 - 1
-PATTERNS = {
-  "event_id" => /\A\d{1,19}\z/,
-  "customer_id" => /\A\d{1,10}\z/,
-  "track_id" => /\A\d{1,10}\z/,
-  "played_at" => /\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,3})?\z/,
-  "is_mobile" => /\A[01]\z/,
-  "zip" => /\A[0-9-]{0,10}\z/
-}.freeze
-
 class MalformedPlay < StandardError; end
 
 def register(params)
-  @tolerance = params.fetch("future_tolerance_seconds")
+  rules = JSON.parse(File.read(params.fetch("rules")))
+  @tolerance = rules.fetch("future_tolerance_seconds")
+  @max_line_bytes, @max_int, @max_long = rules.fetch_values("max_line_bytes", "max_int", "max_long")
+  @control_character = Regexp.new(rules.fetch("control_character"))
+  @quoted = rules.fetch("quoted")
+  @patterns = rules.fetch("patterns").transform_values { |each| /\A(?:#{each})\z/ }
 end
 
 def filter(event)
   raw = event.get("message").encode("ISO-8859-1").force_encoding("BINARY").sub(/[\r\n]+\z/n, "")
   begin
-    event.set("message", line(*fields(raw)))
+    event.set("message", line(fields(raw)))
   rescue MalformedPlay => error
     bury(event, raw, error.message)
   end
   [event]
 end
 
-def line(event_id, customer_id, track_id, played_at, is_mobile, zip)
-  %(#{event_id},#{customer_id},#{track_id},"#{played_at}",#{is_mobile},"#{zip}")
+def line(row)
+  @patterns.keys.zip(row).map { |name, field| @quoted.include?(name) ? %("#{field}") : field }.join(",")
 end
 
-# The six fields of a play, without blanks around them.
+# The fields of a play, without blanks around them.
 def fields(raw)
   row = columns(text(raw)).map { |field| field.to_s.gsub(/\A[[:space:]]+|[[:space:]]+\z/, "") }
-  raise MalformedPlay, "#{row.size} columns instead of 6" unless row.size == 6
-  PATTERNS.zip(row) do |(name, pattern), field|
+  raise MalformedPlay, "#{row.size} columns instead of #{@patterns.size}" unless row.size == @patterns.size
+  @patterns.zip(row) do |(name, pattern), field|
     raise MalformedPlay, "#{name} is wrong: '#{field[0, 40]}'" unless pattern.match?(field)
   end
-  event, customer, track, moment = row
-  raise MalformedPlay, "event_id is larger than 64 bits" if event.to_i > MAX_LONG
-  if [customer, track].any? { |id| id.to_i > MAX_INT }
+  event, customer, track, moment = row # the line's first fields; see schema/play.py
+  raise MalformedPlay, "event_id is larger than 64 bits" if event.to_i > @max_long
+  if [customer, track].any? { |id| id.to_i > @max_int }
     raise MalformedPlay, "customer_id or track_id is larger than 32 bits"
   end
   if time(moment) > Time.now + @tolerance
@@ -61,8 +54,8 @@ end
 
 def text(raw)
   raise MalformedPlay, "empty line" if raw.match?(/\A[ \t\n\v\f\r]*\z/n)
-  if raw.bytesize > MAX_LINE_BYTES
-    raise MalformedPlay, "line of #{raw.bytesize} bytes; the most is #{MAX_LINE_BYTES}"
+  if raw.bytesize > @max_line_bytes
+    raise MalformedPlay, "line of #{raw.bytesize} bytes; the most is #{@max_line_bytes}"
   end
   found = raw.dup.force_encoding("UTF-8")
   unless found.valid_encoding?
@@ -73,7 +66,7 @@ def text(raw)
 end
 
 def columns(text)
-  control = text.index(/[\x00-\x08\x0a-\x1f\x7f]/)
+  control = text.index(@control_character)
   if control
     raise MalformedPlay, "control character #{quoted(text[control])} at column #{control}"
   end
