@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.charts.explore.time_range import iso
+from workshop_lib.charts.time_range import iso
 from workshop_lib.runtime import connections
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.verify.expected import expected

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from explore_world import FROM, TO, index, known_plays
 
-from workshop_lib.charts.explore.ask import MISSING, OTHER, Answer, ask, discover
-from workshop_lib.charts.explore.chart import (
+from workshop_lib.charts.ask import MISSING, OTHER, Answer, ask, find
+from workshop_lib.charts.chart import (
     Chart,
     DateHistogram,
     GeoGrid,
@@ -22,11 +22,11 @@ from workshop_lib.charts.explore.chart import (
 )
 from workshop_lib.charts.explore.dashboard import Dashboard
 from workshop_lib.charts.explore.discover import Discover
-from workshop_lib.charts.explore.draw import draw
-from workshop_lib.charts.explore.fields import fields, top_values
-from workshop_lib.charts.explore.search import Filter, Search
-from workshop_lib.charts.explore.time_range import TimeRange
 from workshop_lib.charts.explore.visualize import Visualize
+from workshop_lib.charts.fields import fields, top_values
+from workshop_lib.charts.pictures.draw import draw
+from workshop_lib.charts.search import Filter, Search
+from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
@@ -200,11 +200,11 @@ def test_top_values_are_shares_of_all_hits(shown: Settings) -> None:
 
 
 def test_narrowing_to_bars_finds_what_they_showed_and_nothing_else(shown: Settings) -> None:
-    found = discover(shown, ALL)
+    found = find(shown, ALL)
     assert found.hits == found.histogram.sum() == len(PLAYS)
     for first, last in ((0, 0), (5, 5), (3, 9), (10, len(found.histogram) - 1)):
         span = found.bar(first, last)
-        narrowed = discover(shown, ALL.between(span.start, span.end))
+        narrowed = find(shown, ALL.between(span.start, span.end))
         assert narrowed.hits == found.histogram.iloc[first : last + 1].sum()
         inside = PLAYS["played_at"].between(span.start, span.end, inclusive="left")
         assert narrowed.hits == inside.sum()
@@ -225,18 +225,18 @@ def test_narrowing_to_bars_finds_what_they_showed_and_nothing_else(shown: Settin
     ids=str,
 )
 def test_a_filter_keeps_what_it_says(shown: Settings, chosen: Filter, truth: pd.Series) -> None:
-    assert discover(shown, ALL.add(chosen)).hits == truth.fillna(False).sum() > 0
+    assert find(shown, ALL.add(chosen)).hits == truth.fillna(False).sum() > 0
 
 
 def test_a_query_is_lucene_and_a_broken_one_is_said_in_one_line(shown: Settings) -> None:
-    both = discover(shown, replace(ALL, query="device:mobile AND age:>=50"))
+    both = find(shown, replace(ALL, query="device:mobile AND age:>=50"))
     assert both.hits == ((PLAYS["device"] == "mobile") & (PLAYS["age"] >= 50)).sum()
     with pytest.raises(WorkshopError, match="cannot read the query"):
-        discover(shown, replace(ALL, query="device:mobile AND"))
+        find(shown, replace(ALL, query="device:mobile AND"))
 
 
 def test_the_request_that_is_shown_gives_the_same_answer(shown: Settings) -> None:
-    found = discover(shown, ALL.add(Filter.of("device", "is", "pc")))
+    found = find(shown, ALL.add(Filter.of("device", "is", "pc")))
     (request,) = found.requests
     again = connections.elasticsearch(shown).search(index=request.index, **request.body)
     assert again["hits"]["total"]["value"] == found.hits
@@ -352,4 +352,4 @@ def test_the_controls_can_say_every_kind_of_chart(shown: Settings, chart: Chart)
 def test_a_server_that_is_away_is_named(shown: Settings, tmp_path: Path) -> None:
     away = shown.model_copy(update={"elasticsearch_url": "http://127.0.0.1:9"})
     with pytest.raises(WorkshopError, match="does not answer"):
-        discover(away, ALL)
+        find(away, ALL)

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from workshop_lib.charts.explore import html, saved
-from workshop_lib.charts.explore.ask import Answer, Found
-from workshop_lib.charts.explore.chart import (
+from workshop_lib.charts import saved
+from workshop_lib.charts.ask import Answer, Found
+from workshop_lib.charts.chart import (
     Chart,
     DateHistogram,
     GeoGrid,
@@ -20,12 +20,13 @@ from workshop_lib.charts.explore.chart import (
     Metric,
     Terms,
 )
-from workshop_lib.charts.explore.draw import draw, histogram
-from workshop_lib.charts.explore.maps import state_values, tile_positions
-from workshop_lib.charts.explore.pies import spread
-from workshop_lib.charts.explore.search import Filter, Search
-from workshop_lib.charts.explore.style import Picture, brief
-from workshop_lib.charts.explore.time_range import INTERVALS, Span
+from workshop_lib.charts.explore import html
+from workshop_lib.charts.pictures.draw import draw, histogram
+from workshop_lib.charts.pictures.maps import state_values, tile_positions
+from workshop_lib.charts.pictures.pies import spread
+from workshop_lib.charts.pictures.style import Picture, brief
+from workshop_lib.charts.search import Filter, Search
+from workshop_lib.charts.time_range import INTERVALS, Span
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 from workshop_lib.world.places import STATE_THOUSANDS
@@ -181,7 +182,7 @@ def test_what_is_saved_comes_back_equal(settings: Settings) -> None:
     assert saved.load(settings) == held
     assert saved.load(settings).charts["a"].search.filters[0].values == (True,)
     with pytest.raises(WorkshopError, match=r"No chart is called 'c'\. Saved: a, b"):
-        saved.find("chart", held.charts, "c")
+        saved.named("chart", held.charts, "c")
     saved.path(settings).write_text('{"charts": {"a": 5}}')
     with pytest.raises(WorkshopError, match="holds no saved charts"):
         saved.load(settings)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workshop_lib.charts.explore.chart import (
+from workshop_lib.charts.chart import (
     Chart,
     DateHistogram,
     GeoGrid,
@@ -15,9 +15,9 @@ from workshop_lib.charts.explore.chart import (
     aggregations,
 )
 from workshop_lib.charts.explore.history import History
-from workshop_lib.charts.explore.search import OPERATORS, Filter, Request, Search
 from workshop_lib.charts.explore.search_bar import value_of
-from workshop_lib.charts.explore.time_range import Span, TimeRange
+from workshop_lib.charts.search import OPERATORS, Filter, Request, Search
+from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
 
 SPAN = Span(0, 86_400_000)

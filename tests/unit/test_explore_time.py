@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_lib.charts.explore.time_range import (
+from workshop_lib.charts.time_range import (
     COMMONLY_USED,
     DAY,
     HOUR,

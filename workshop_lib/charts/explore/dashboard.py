@@ -12,14 +12,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from workshop_lib.charts.explore import saved
-from workshop_lib.charts.explore.ask import Answer, ask
+from workshop_lib.charts import saved
+from workshop_lib.charts.ask import Answer, ask
 from workshop_lib.charts.explore.controls import bundle
-from workshop_lib.charts.explore.draw import draw
-from workshop_lib.charts.explore.search import Search
 from workshop_lib.charts.explore.search_bar import SearchBar
-from workshop_lib.charts.explore.style import Picture
-from workshop_lib.charts.explore.time_range import TimeRange
+from workshop_lib.charts.pictures.draw import draw
+from workshop_lib.charts.pictures.style import Picture
+from workshop_lib.charts.search import Search
+from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
@@ -40,10 +40,10 @@ class Dashboard:
         with saved.changing(settings) as held:
             if charts is not None:
                 for each in charts:
-                    saved.find("chart", held.charts, each)
+                    saved.named("chart", held.charts, each)
                 held.dashboards[saved.check_name(name)] = list(charts)
-            self.charts = saved.find("dashboard", held.dashboards, name)
-            self._held = [saved.find("chart", held.charts, each) for each in self.charts]
+            self.charts = saved.named("dashboard", held.dashboards, name)
+            self._held = [saved.named("chart", held.charts, each) for each in self.charts]
         if not self._held:
             raise WorkshopError(f"The dashboard {name!r} has no charts.", "Name some.")
         self.answers: list[Answer] = []

@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from workshop_lib.charts.explore import ask, html, saved
+from workshop_lib.charts import saved
+from workshop_lib.charts.ask import Found, find
+from workshop_lib.charts.explore import html
 from workshop_lib.charts.explore.controls import bundle, button
-from workshop_lib.charts.explore.draw import histogram
-from workshop_lib.charts.explore.fields import top_values
-from workshop_lib.charts.explore.search import Filter, Request, Search, text
 from workshop_lib.charts.explore.search_bar import SearchBar
-from workshop_lib.charts.explore.time_range import TimeRange, whole
+from workshop_lib.charts.fields import top_values
+from workshop_lib.charts.pictures.draw import histogram
+from workshop_lib.charts.search import Filter, Request, Search, text
+from workshop_lib.charts.time_range import TimeRange, whole
 from workshop_lib.settings import Settings
 
 #: Documents in the table.
@@ -33,7 +35,7 @@ class Discover:
         self.columns: tuple[str, ...] = ()
         search = Search(index, TimeRange.named(time))
         self.bar = SearchBar(settings, search, self._ask)
-        self.found: ask.Found | None = None
+        self.found: Found | None = None
         self._drawn = True
         self.hits = widgets.HTML()
         self.histogram = widgets.HTML()
@@ -86,14 +88,14 @@ class Discover:
 
     def open(self, name: str) -> None:
         """Show the saved search ``name``, over the present time range."""
-        held = saved.find("search", saved.load(self._settings).searches, name)
+        held = saved.named("search", saved.load(self._settings).searches, name)
         self.columns = held.columns
         self.bar.to(held.search)
 
     # What the controls do -------------------------------------------------------------
 
     def _ask(self) -> None:
-        found = ask.discover(self._settings, self.search, SHOWN)
+        found = find(self._settings, self.search, SHOWN)
         self.found = found
         self.hits.value = (
             f"<b>{found.hits:,} hits</b> &nbsp; {self.search.time}, a bar per {found.interval.name}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workshop_lib.charts.explore.search import Request, text
+from workshop_lib.charts.search import Request, text
 
 _CELL = "padding: 2px 10px 2px 0; text-align: left; vertical-align: top; white-space: nowrap"
 

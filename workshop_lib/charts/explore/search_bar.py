@@ -15,10 +15,10 @@ import ipywidgets as widgets
 
 from workshop_lib.charts.explore import html
 from workshop_lib.charts.explore.controls import button
-from workshop_lib.charts.explore.fields import Field, fields
 from workshop_lib.charts.explore.history import History
-from workshop_lib.charts.explore.search import OPERATORS, Filter, Search, Value
-from workshop_lib.charts.explore.time_range import COMMONLY_USED, TimeRange
+from workshop_lib.charts.fields import Field, fields
+from workshop_lib.charts.search import OPERATORS, Filter, Search, Value
+from workshop_lib.charts.time_range import COMMONLY_USED, TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 

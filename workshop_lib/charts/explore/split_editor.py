@@ -10,10 +10,10 @@ from typing import Final
 
 import ipywidgets as widgets
 
-from workshop_lib.charts.explore.chart import DateHistogram, GeoGrid, Histogram, Split, Terms
+from workshop_lib.charts.chart import DateHistogram, GeoGrid, Histogram, Split, Terms
 from workshop_lib.charts.explore.controls import choice, row
-from workshop_lib.charts.explore.fields import Field
-from workshop_lib.charts.explore.time_range import INTERVALS
+from workshop_lib.charts.fields import Field
+from workshop_lib.charts.time_range import INTERVALS
 
 #: Type of a field → the aggregations that it may be split by, the usual one first.
 AGGREGATIONS: Final[dict[str, tuple[str, ...]]] = {

@@ -10,16 +10,17 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from workshop_lib.charts.explore import html, saved
-from workshop_lib.charts.explore.ask import Answer, ask
-from workshop_lib.charts.explore.chart import KINDS, Chart, Metric, Terms
+from workshop_lib.charts import saved
+from workshop_lib.charts.ask import Answer, ask
+from workshop_lib.charts.chart import KINDS, Chart, Metric, Terms
+from workshop_lib.charts.explore import html
 from workshop_lib.charts.explore.controls import bundle, button, choice, on_click, row
-from workshop_lib.charts.explore.draw import draw, title
-from workshop_lib.charts.explore.search import Search
 from workshop_lib.charts.explore.search_bar import SearchBar
 from workshop_lib.charts.explore.split_editor import SplitEditor
-from workshop_lib.charts.explore.style import Picture
-from workshop_lib.charts.explore.time_range import TimeRange
+from workshop_lib.charts.pictures.draw import draw, title
+from workshop_lib.charts.pictures.style import Picture
+from workshop_lib.charts.search import Search
+from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
@@ -102,7 +103,7 @@ class Visualize:
 
     def open(self, name: str) -> Visualize:
         """Show the saved chart ``name``, over the present time range."""
-        held = saved.find("chart", saved.load(self._settings).charts, name)
+        held = saved.named("chart", saved.load(self._settings).charts, name)
         search = self.search
         self.bar.history.visit(Search(search.index, search.time, held.search.filters))
         self.bar.refresh.click()

@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from workshop_lib.charts.explore import axes, maps, pies
-from workshop_lib.charts.explore.ask import Answer, Found
-from workshop_lib.charts.explore.chart import Chart, GeoGrid
-from workshop_lib.charts.explore.maps import state_values
-from workshop_lib.charts.explore.style import (
+from workshop_lib.charts.ask import Answer, Found
+from workshop_lib.charts.chart import Chart, GeoGrid
+from workshop_lib.charts.pictures import axes, maps, pies
+from workshop_lib.charts.pictures.maps import state_values
+from workshop_lib.charts.pictures.style import (
     COLOURS,
     INK,
     Picture,

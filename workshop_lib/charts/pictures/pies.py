@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workshop_lib.charts.explore.style import INK, PALE, brief, number, patch
+from workshop_lib.charts.pictures.style import INK, PALE, brief, number, patch
 
 SMALL = 0.03
 #: Least distance of two labels, in radii.

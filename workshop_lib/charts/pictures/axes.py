@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from workshop_lib.charts.explore.chart import Chart, DateHistogram, Histogram, Split
-from workshop_lib.charts.explore.style import (
+from workshop_lib.charts.chart import Chart, DateHistogram, Histogram, Split
+from workshop_lib.charts.pictures.style import (
     COLOURS,
     INK,
     LINES,
@@ -30,7 +30,7 @@ from workshop_lib.charts.explore.style import (
     patch,
     time_axis,
 )
-from workshop_lib.charts.explore.time_range import Span, interval
+from workshop_lib.charts.time_range import Span, interval
 
 Draw = Callable[[Axes, pd.DataFrame, Chart, list[Any], Span], None]
 

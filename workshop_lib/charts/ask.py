@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 from elasticsearch import ApiError, TransportError
 
-from workshop_lib.charts.explore.chart import (
+from workshop_lib.charts.chart import (
     Chart,
     DateHistogram,
     GeoGrid,
@@ -24,8 +24,8 @@ from workshop_lib.charts.explore.chart import (
     Terms,
     aggregations,
 )
-from workshop_lib.charts.explore.search import Request, Search, bool_query, text
-from workshop_lib.charts.explore.time_range import Interval, Span, interval
+from workshop_lib.charts.search import Request, Search, bool_query, text
+from workshop_lib.charts.time_range import Interval, Span, interval
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.settings import Settings
@@ -109,7 +109,7 @@ class Found:
         return Span(max(_ms(self.histogram.index[first]), self.span.start), until)
 
 
-def discover(settings: Settings, search: Search, documents: int = 10) -> Found:
+def find(settings: Settings, search: Search, documents: int = 10) -> Found:
     """Hits, histogram over time, and the newest ``documents``."""
     asker = Asker(settings, search)
     split = DateHistogram(search.time_field)

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 from elasticsearch import NotFoundError
 
-from workshop_lib.charts.explore.ask import Asker, value_of
-from workshop_lib.charts.explore.search import Request, Search
+from workshop_lib.charts.ask import Asker, value_of
+from workshop_lib.charts.search import Request, Search
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.settings import Settings

@@ -16,8 +16,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from workshop_lib.charts.explore.chart import Chart
-from workshop_lib.charts.explore.style import COLOURS, INK, MAP_COLOURS, PALE, brief, number
+from workshop_lib.charts.chart import Chart
+from workshop_lib.charts.pictures.style import COLOURS, INK, MAP_COLOURS, PALE, brief, number
 from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.world.places import STATE_THOUSANDS, zip_places
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from workshop_lib.charts.explore.chart import Chart
-from workshop_lib.charts.explore.search import Search
+from workshop_lib.charts.chart import Chart
+from workshop_lib.charts.search import Search
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
@@ -74,7 +74,7 @@ def changing(settings: Settings) -> Iterator[Saved]:
     state_file.save(path(settings), _FORM.dump_python(saved, mode="json"))
 
 
-def find(kind: str, held: dict[str, T], name: str) -> T:
+def named(kind: str, held: dict[str, T], name: str) -> T:
     """The one called ``name``. Raises ``WorkshopError`` naming those that there are."""
     if name in held:
         return held[name]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from workshop_lib.charts.explore.time_range import Span, interval, iso
+from workshop_lib.charts.time_range import Span, interval, iso
 from workshop_lib.errors import WorkshopError
 
 Kind = Literal["pie", "line", "bar", "heat map", "map", "metric"]

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from workshop_lib.charts.explore.time_range import Span, TimeRange
+from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
 
 Value = str | int | float | bool
