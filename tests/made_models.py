@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from workshop_lib.marketing import registry
-from workshop_lib.marketing.gate import Decision
+from workshop_lib.marketing.gate import GateDecision
 
-YES = Decision(True, ())
-NO = Decision(False, ("lift is 1.000, must be at least 3",))
+YES = GateDecision(True, ())
+NO = GateDecision(False, ("lift is 1.000, must be at least 3",))
 
 
 @dataclass

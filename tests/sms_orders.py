@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workshop_lib.marketing.delivery import Queue
+from workshop_lib.marketing.delivery import OutboxConsumer
 from workshop_lib.marketing.outbox import decide, target_id
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.schema.names import SMS_DEAD, SMS_GROUP, SMS_OUTBOX
@@ -26,7 +26,7 @@ def order(settings: Settings, *customers: int) -> list[str]:
             "model_version": "v1",
             "decided_at": "2026-01-31T12:00:00.000Z",
         }
-        assert decide(client, settings, target, NOON).word == "decided"
+        assert decide(client, settings, target, NOON).status == "decided"
     return ids
 
 
@@ -49,12 +49,12 @@ def pending(settings: Settings) -> int:
     return int(redis_client(settings).xpending(settings.key(SMS_OUTBOX), SMS_GROUP)["pending"])
 
 
-def buried(settings: Settings) -> list[dict[str, str]]:
+def dead_letters(settings: Settings) -> list[dict[str, str]]:
     return [fields for _, fields in redis_client(settings).xrange(settings.key(SMS_DEAD))]
 
 
 def empty(settings: Settings) -> bool:
-    queue = Queue(settings, "watcher")
+    queue = OutboxConsumer(settings, "watcher")
     try:
         return queue.empty()
     finally:

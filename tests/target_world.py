@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from stream_world import TRACKS
 
 from workshop_lib.marketing import registry
-from workshop_lib.marketing.gate import Decision
+from workshop_lib.marketing.gate import GateDecision
 from workshop_lib.settings import Settings
 
 KNOWN, WITH_HABITS = 40, 30
@@ -65,7 +65,7 @@ def accept(spark: SparkSession, settings: Settings, odd: bool = True) -> registr
     candidate = registry.Candidate(
         model, habits.sample(frac=1, random_state=2), 0.5, {"error": 0.0}, ("evening",)
     )
-    return registry.accept(settings, candidate, Decision(True, ()))
+    return registry.store(settings, candidate, GateDecision(True, ()))
 
 
 def recommit(folder: Path) -> None:

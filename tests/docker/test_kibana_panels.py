@@ -88,7 +88,7 @@ def filled(
     connections.create_topics(settings)
     ship(settings, "elasticsearch", once=True)
     ship(settings, "kafka", once=True)
-    registry.reject(settings, replace(candidate(), metrics=MEASURED), NO)
+    registry.store(settings, replace(candidate(), metrics=MEASURED), NO)
     accept(spark, settings)
     model_index.publish(settings)
     run(settings, [*QUERIES, *MORE], available_now=True, more=MORE)

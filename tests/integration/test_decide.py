@@ -10,7 +10,7 @@ import pytest
 
 from workshop_lib.marketing import optouts
 from workshop_lib.marketing.message import phone
-from workshop_lib.marketing.outbox import DECIDE, Decision, decide, target_id
+from workshop_lib.marketing.outbox import DECIDE, OfferDecision, decide, target_id
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.schema.names import SMS_OUTBOX
 from workshop_lib.settings import Settings
@@ -35,7 +35,7 @@ def target(customer: int, event: int, **other: Any) -> dict[str, Any]:
 
 def ask(
     settings: Settings, customer: int, event: int, at: int = NOON, script: str = DECIDE
-) -> Decision:
+) -> OfferDecision:
     return decide(redis_client(settings), settings, target(customer, event), at, script)
 
 
@@ -44,7 +44,7 @@ def entries(settings: Settings) -> list[dict[str, str]]:
 
 
 def test_a_target_is_stored_and_put_in_the_outbox(stack: Settings) -> None:
-    assert ask(stack, 0, 7) == Decision("decided", target(0, 7))  # customer 0 exists
+    assert ask(stack, 0, 7) == OfferDecision("decided", target(0, 7))  # customer 0 exists
     (entry,) = entries(stack)
     assert (entry["target_id"], entry["customer_id"], entry["event_id"]) == (
         "GOLD1DAY-0-7",
@@ -59,7 +59,7 @@ def test_the_same_event_again_gives_the_first_target_and_no_second_entry(stack: 
     ask(stack, 1, 7)
     later = target(1, 7, model_version="v2", score=0.8)
     again = decide(redis_client(stack), stack, later, NOON)
-    assert again == Decision("again", target(1, 7))
+    assert again == OfferDecision("again", target(1, 7))
     assert len(entries(stack)) == 1
 
 
@@ -69,14 +69,14 @@ def test_without_the_guard_a_replay_would_send_again(stack: Settings) -> None:
     unguarded = "redis.call('XADD'" + push
     assert "cool-down" in guards
     for _ in range(2):
-        assert ask(stack, 1, 7, script=unguarded).word == "decided"
+        assert ask(stack, 1, 7, script=unguarded).status == "decided"
     assert len(entries(stack)) == 2
 
 
 def test_an_older_target_is_still_known_after_the_next(stack: Settings) -> None:
     ask(stack, 1, 7)
-    assert ask(stack, 1, 8, NOON + 7 * DAY).word == "decided"
-    assert ask(stack, 1, 7).word == ask(stack, 1, 8, NOON + 7 * DAY).word == "again"
+    assert ask(stack, 1, 8, NOON + 7 * DAY).status == "decided"
+    assert ask(stack, 1, 7).status == ask(stack, 1, 8, NOON + 7 * DAY).status == "again"
     assert len(entries(stack)) == 2
 
 
@@ -92,36 +92,36 @@ def test_an_older_target_is_still_known_after_the_next(stack: Settings) -> None:
 )
 def test_the_cool_down_is_event_time(stack: Settings, later: int, word: str) -> None:
     ask(stack, 1, 7)
-    assert ask(stack, 1, 8, NOON + later).word == word
-    assert ask(stack, 2, 9, NOON + later).word == "decided"  # each customer has their own
+    assert ask(stack, 1, 8, NOON + later).status == word
+    assert ask(stack, 2, 9, NOON + later).status == "decided"  # each customer has their own
 
 
 def test_the_cap_is_of_the_events_day(stack: Settings) -> None:
     capped = stack.model_copy(update={"offer_daily_cap": 2})
-    words = [ask(capped, customer, customer, NOON).word for customer in range(3)]
+    words = [ask(capped, customer, customer, NOON).status for customer in range(3)]
     assert words == ["decided", "decided", "cap"]
-    assert ask(capped, 2, 2, NOON + DAY // 2 - 1).word == "cap"
-    assert ask(capped, 2, 2, NOON + DAY // 2).word == "decided"  # the next day
-    assert ask(capped, 0, 0, NOON).word == "again"  # known before the cap is asked
+    assert ask(capped, 2, 2, NOON + DAY // 2 - 1).status == "cap"
+    assert ask(capped, 2, 2, NOON + DAY // 2).status == "decided"  # the next day
+    assert ask(capped, 0, 0, NOON).status == "again"  # known before the cap is asked
 
 
 def test_no_cap_no_offers(stack: Settings) -> None:
-    assert ask(stack.model_copy(update={"offer_daily_cap": 0}), 1, 1).word == "cap"
+    assert ask(stack.model_copy(update={"offer_daily_cap": 0}), 1, 1).status == "cap"
 
 
 def test_opted_out_means_nothing_happens(stack: Settings) -> None:
     assert optouts.add(stack, 1, 0) == 2
-    assert ask(stack, 1, 7) == Decision("opted out", None)
+    assert ask(stack, 1, 7) == OfferDecision("opted out", None)
     assert entries(stack) == []
     assert not redis_client(stack).exists(stack.key("cooldown:GOLD1DAY:1"))
     assert optouts.listed(stack) == [0, 1]
     assert optouts.remove(stack, 1, 5) == 1
-    assert ask(stack, 1, 7).word == "decided"
+    assert ask(stack, 1, 7).status == "decided"
 
 
 def test_of_many_at_once_one_wins(stack: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
-        words = [each.word for each in pool.map(lambda n: ask(stack, 1, n), range(100))]
+        words = [each.status for each in pool.map(lambda n: ask(stack, 1, n), range(100))]
     assert sorted(words) == ["cool-down"] * 99 + ["decided"]
     assert len(entries(stack)) == 1
 

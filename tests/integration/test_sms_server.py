@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from sms_orders import buried, empty, order, pending, quick
+from sms_orders import dead_letters, empty, order, pending, quick
 from stream_world import documents, environment
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import optouts, sms_server
-from workshop_lib.marketing.delivery import Queue
+from workshop_lib.marketing.delivery import OutboxConsumer
 from workshop_lib.marketing.sms_gateway import Phone, serving
 from workshop_lib.marketing.sms_server import serve
 from workshop_lib.runtime import connections
@@ -134,7 +135,7 @@ def test_after_so_many_tries_it_is_a_dead_letter_and_the_next_one_goes(stack: Se
     with serving(phone) as url:
         counts = serve(quick(stack, url, sms_tries=3), once=True)
     assert counts == {"sent": 1, "suppressed": 0, "dead": 1}
-    (letter,) = buried(stack)
+    (letter,) = dead_letters(stack)
     assert (letter["target_id"], letter["attempts"]) == (bad, "3")
     assert "503" in letter["reason"]
     found = documents(stack, "sms")
@@ -162,7 +163,7 @@ def test_what_is_no_order_is_a_dead_letter_with_all_it_had(stack: Settings) -> N
         counts = serve(quick(stack, url), once=True)
     assert counts == {"sent": 1, "suppressed": 0, "dead": 3}
     assert list(phone.messages) == [good]
-    letters = buried(stack)
+    letters = dead_letters(stack)
     for each, letter in zip(poison, letters, strict=False):
         assert each.items() <= letter.items()
         assert letter["reason"].startswith("malformed: ")
@@ -170,6 +171,69 @@ def test_what_is_no_order_is_a_dead_letter_with_all_it_had(stack: Settings) -> N
     found = documents(stack, "sms")
     assert Counter(d["status"] for d in found.values()) == {"sent": 1, "dead": 3}
     assert found[wild]["reason"].startswith("refused: ")
+    assert empty(stack)
+
+
+GOOD = {
+    "target_id": "GOLD1DAY-1-1001",
+    "campaign": "GOLD1DAY",
+    "customer_id": "1",
+    "event_id": "1001",
+    "model_version": "v1",
+    "decided_at": "2026-01-31T12:00:00.000Z",
+    "phone": "+12025550101",
+    "text": "hello",
+}
+POISON: dict[str, dict[str, Any]] = {
+    "customer_id exceeds an int": {"customer_id": str(2**31)},
+    "customer_id in full-width digits": {"customer_id": "１２"},
+    "customer_id of a thousand digits": {"customer_id": "1" * 5000},
+    "event_id exceeds a long": {"event_id": str(2**63)},
+    "decided_at is no date": {"decided_at": "yesterday"},
+    "decided_at on 30 February": {"decided_at": "2026-02-30T12:00:00.000Z"},
+    "decided_at in the year 0": {"decided_at": "0000-01-01T12:00:00.000Z"},
+    "target_id too long for Elasticsearch": {"target_id": "x" * 513},
+    "target_id no header takes": {"target_id": "a\nb"},
+    "target_id is no ASCII": {"target_id": "Ünö"},
+    "no UTF-8": {"target_id": b"\xff\xfe"},
+    "phone in full-width digits": {"phone": "+１2025550101"},
+    "no text": {"text": ""},
+    "a field is missing": {"phone": None},
+    "ten thousand fields": {**{f"f{n}": "x" for n in range(10_000)}, "customer_id": ""},
+    "nothing of it is known": {**dict.fromkeys(GOOD), b"\xff": b"\xff"},
+}
+
+
+def test_a_poisoned_entry_is_a_dead_letter_before_anything_is_sent(stack: Settings) -> None:
+    client = redis_client(stack)
+    for change in POISON.values():
+        fields: dict = {name: value for name, value in (GOOD | change).items() if value is not None}
+        client.xadd(stack.key(SMS_OUTBOX), fields)
+    (good,) = order(stack, 7)
+    phone = Phone()
+    with serving(phone) as url:
+        counts = serve(quick(stack, url), once=True)
+    assert counts == {"sent": 1, "suppressed": 0, "dead": len(POISON)}
+    assert (list(phone.messages), phone.refused) == ([good], 0)
+    letters = dead_letters(stack)
+    assert len(letters) == len(POISON)
+    for name, letter in zip(POISON, letters, strict=True):
+        expected = "refused: " if name == "phone in full-width digits" else "malformed: "
+        assert letter["reason"].startswith(expected), name
+    assert empty(stack)
+
+
+def test_a_dead_letter_that_is_asked_for_twice_is_one(stack: Settings) -> None:
+    """As when Redis has carried the call out and its answer was lost."""
+    order(stack, 1)
+    consumer = OutboxConsumer(stack, "one")
+    entry = consumer.next()
+    assert entry
+    for _ in range(2):
+        consumer.send_to_dead_letter(entry, "why", 1)
+        consumer.set_tries(entry, 3)  # an absolute value, too
+        assert consumer.count_try(entry) == 4
+    assert [letter["reason"] for letter in dead_letters(stack)] == ["why"]
     assert empty(stack)
 
 
@@ -188,7 +252,7 @@ def test_a_gateway_that_is_away_is_waited_for(stack: Settings) -> None:
     assert list(phone.messages) == [id_]
     document = documents(stack, "sms")[id_]
     assert (document["status"], document["attempts"]) == ("sent", 1)
-    assert buried(stack) == []
+    assert dead_letters(stack) == []
 
 
 def _failed(settings: Settings, id_: str) -> bool:
@@ -200,7 +264,7 @@ def _failed(settings: Settings, id_: str) -> bool:
 
 def test_a_dead_workers_message_is_taken_over(stack: Settings) -> None:
     (id_,) = order(stack, 1)
-    taken = Queue(stack, "dead-one").next()
+    taken = OutboxConsumer(stack, "dead-one").next()
     assert taken
     phone = Phone()
     with serving(phone) as url:
@@ -210,9 +274,9 @@ def test_a_dead_workers_message_is_taken_over(stack: Settings) -> None:
 
 def test_what_was_sent_but_not_acknowledged_is_not_sent_again(stack: Settings) -> None:
     (id_,) = order(stack, 1)
-    dead = Queue(stack, "dead-one")
+    dead = OutboxConsumer(stack, "dead-one")
     assert dead.next()
-    dead.note_sent(id_, {"provider_id": "SM1", "attempts": 1})
+    dead.record_sent(id_, {"provider_id": "SM1", "attempts": 1})
     phone = Phone()
     with serving(phone) as url:
         assert serve(quick(stack, url), once=True)["sent"] == 1
@@ -222,35 +286,35 @@ def test_what_was_sent_but_not_acknowledged_is_not_sent_again(stack: Settings) -
 
 def test_an_entry_that_ends_every_worker_is_a_dead_letter(stack: Settings) -> None:
     order(stack, 1)
-    dead = Queue(stack, "dead-one")
+    dead = OutboxConsumer(stack, "dead-one")
     entry = dead.next()
     assert entry
     for _ in range(3):
         dead.count_try(entry)  # then the process is gone
     with serving(Phone()) as url:
         assert serve(quick(stack, url, sms_tries=3), once=True)["dead"] == 1
-    assert buried(stack)[0]["reason"] == "3 tries ended without a word"
+    assert dead_letters(stack)[0]["reason"] == "the process ended in 3 tries"
 
 
 def test_an_entry_taken_over_is_let_go(stack: Settings) -> None:
     order(stack, 1)
     settings = quick(stack, "http://127.0.0.1:9")
-    slow, quick_one = Queue(settings, "slow"), Queue(settings, "quick")
+    slow, quick_one = OutboxConsumer(settings, "slow"), OutboxConsumer(settings, "quick")
     entry = slow.next()
     assert entry
-    assert slow.mine(entry)
+    assert slow.renew_claim(entry)
     wait_until(lambda: quick_one.next() == entry, 10, "the other to take it")
-    assert not slow.mine(entry)
-    assert quick_one.mine(entry)
+    assert not slow.renew_claim(entry)
+    assert quick_one.renew_claim(entry)
 
 
-def test_slots_are_spread_over_all_workers(stack: Settings) -> None:
-    """Twenty slots at ten a second, asked for by two at once, lie a tenth of a second apart."""
+def test_rate_limit_is_shared_by_all_workers(stack: Settings) -> None:
+    """Twenty messages at ten a second, asked for by two at once, lie a tenth of a second apart."""
     settings = stack.model_copy(update={"sms_per_second": 10.0})
-    queues = [Queue(settings, name) for name in ("one", "two")]
+    queues = [OutboxConsumer(settings, name) for name in ("one", "two")]
     started = time.monotonic()
-    moments = [time.monotonic() + queues[n % 2].slot() for n in range(20)]
-    # The first is at once, or (on a slow machine) some slots are in the past: never closer.
+    moments = [time.monotonic() + queues[n % 2].rate_limit_wait() for n in range(20)]
+    # The first is at once, or (on a slow machine) some moments are in the past: never closer.
     assert moments[-1] - started >= 1.9 - 0.1
     assert all(b - a >= 0.05 for a, b in pairwise(moments))
 
@@ -302,7 +366,7 @@ def test_killed_ten_times_nothing_is_missed_and_keys_catch_what_comes_twice(
     assert set(found) == set(expected)
     assert {document["status"] for document in found.values()} == {"sent"}
     assert empty(stack)
-    assert buried(stack) == []
+    assert dead_letters(stack) == []
 
 
 def test_sigterm_lets_the_message_in_hand_end(stack: Settings) -> None:

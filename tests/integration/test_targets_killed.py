@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from pyspark.sql import SparkSession
-from sms_orders import buried, empty, quick
+from sms_orders import dead_letters, empty, quick
 from stream_world import documents, environment, play, send
 from target_world import accept, outbox, takers, write_world
 
@@ -111,4 +111,4 @@ def test_whatever_is_killed_every_target_arrives_and_the_counts_agree(
     requests = sum(message["requests"] for message in known["messages"])
     assert requests == known["arrived"] + known["duplicates"]
     assert empty(settings)
-    assert buried(settings) == []
+    assert dead_letters(settings) == []

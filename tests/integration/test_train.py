@@ -132,7 +132,7 @@ def _kept_again(settings: Settings, model: registry.Model) -> None:
         def save(self, path: str) -> None:
             shutil.copytree(model.pipeline, path)
 
-    registry.keep(
+    registry.store(
         settings,
         registry.Candidate(
             Copy(),
@@ -149,7 +149,7 @@ def _kept_again(settings: Settings, model: registry.Model) -> None:
 def test_publishing_twice_changes_nothing_and_numbers_not_known_are_left_out(
     stack: Settings,
 ) -> None:
-    registry.keep(stack, candidate(), NO)
+    registry.store(stack, candidate(), NO)
     assert model_index.publish(stack) == model_index.publish(stack) == 1
     (document,) = indexed(stack).values()
     assert document["error"] == 0.05 and "precision" not in document
@@ -158,8 +158,8 @@ def test_publishing_twice_changes_nothing_and_numbers_not_known_are_left_out(
 
 def test_a_model_is_kept_while_elasticsearch_is_away(settings: Settings) -> None:
     away = settings.model_copy(update={"elasticsearch_url": "http://127.0.0.1:9"})
-    registry.keep(away, candidate(1), YES)
-    registry.keep(away, candidate(2), YES)
+    registry.store(away, candidate(1), YES)
+    registry.store(away, candidate(2), YES)
     done = workshop(away, "models", "rollback")
     assert done.returncode == 0 and "In use now" in done.stdout
     assert "not in the index" in done.stderr.replace("\n", " ")

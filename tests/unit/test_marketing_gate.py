@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from workshop_lib.marketing.baselines import baseline_models
 from workshop_lib.marketing.drift import drift
 from workshop_lib.marketing.gate import gate
-from workshop_lib.marketing.useless import demonstration
 from workshop_lib.settings import Settings
 
 GOOD: dict[str, Any] = {
@@ -74,7 +74,7 @@ def test_a_model_that_is_right_nine_times_of_ten_and_useless_is_refused(
     settings: Settings,
 ) -> None:
     """The original's only demand, an error of at most 10 %, lets all three of them pass."""
-    judged = demonstration(settings)
+    judged = baseline_models(settings)
     assert judged["passes_error_alone"].all()
     assert judged["accepted"].to_dict() == {
         "always no": False,

@@ -10,18 +10,18 @@ from made_models import NO, YES, candidate
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import registry
-from workshop_lib.marketing.gate import Decision
+from workshop_lib.marketing.gate import GateDecision
 from workshop_lib.settings import Settings
 
 
 def test_nothing_is_in_use_before_the_first_accepted_model(settings: Settings) -> None:
     assert registry.current(settings) is None and registry.list_models(settings) == []
-    registry.reject(settings, candidate(), NO)
+    registry.store(settings, candidate(), NO)
     assert registry.current(settings) is None
 
 
 def test_a_kept_model_is_read_back_as_it_was(settings: Settings) -> None:
-    kept = registry.keep(settings, candidate(0.5), YES)
+    kept = registry.store(settings, candidate(0.5), YES)
     read = registry.current(settings)
     assert read == kept and registry.VERSION.fullmatch(kept.version)
     assert (read.threshold, read.feature_names, read.about) == (0.5, ("evening",), {"seed": 7})
@@ -32,8 +32,8 @@ def test_a_kept_model_is_read_back_as_it_was(settings: Settings) -> None:
 
 
 def test_a_refused_model_is_recorded_and_the_last_good_one_stays(settings: Settings) -> None:
-    good = registry.keep(settings, candidate(1), YES)
-    bad = registry.keep(settings, candidate(2), NO)
+    good = registry.store(settings, candidate(1), YES)
+    bad = registry.store(settings, candidate(2), NO)
     assert registry.current(settings) == good
     assert {m.version: (m.accepted, m.reasons) for m in registry.list_models(settings)} == {
         good.version: (True, ()),
@@ -42,25 +42,23 @@ def test_a_refused_model_is_recorded_and_the_last_good_one_stays(settings: Setti
 
 
 def test_a_refused_model_cannot_be_put_in_use_by_any_door(settings: Settings) -> None:
-    with pytest.raises(ValueError, match="refused"):
-        registry.accept(settings, candidate(), NO)
-    bad = registry.reject(settings, candidate(), NO)
+    bad = registry.store(settings, candidate(), NO)
     with pytest.raises(WorkshopError, match="lift is 1"):
         registry.rollback(settings, bad.version)
     assert registry.current(settings) is None
 
 
 def test_a_crash_while_writing_leaves_the_old_model_and_no_trace(settings: Settings) -> None:
-    good = registry.keep(settings, candidate(1), YES)
+    good = registry.store(settings, candidate(1), YES)
     with pytest.raises(OSError, match="no space"):
-        registry.keep(settings, candidate(2, breaks=True), YES)
+        registry.store(settings, candidate(2, breaks=True), YES)
     assert registry.current(settings) == good
     assert {f.name for f in (settings.home / "models").iterdir()} == {"current", good.version}
 
 
 def test_half_written_folders_are_no_models(settings: Settings) -> None:
     """As kill -9 leaves them: a draft, and a version whose record is not there."""
-    good = registry.keep(settings, candidate(1), YES)
+    good = registry.store(settings, candidate(1), YES)
     root = settings.home / "models"
     (root / ".draft-0123").mkdir()
     (root / ".draft-0123" / registry.RECORD).write_text("{}")
@@ -72,7 +70,7 @@ def test_half_written_folders_are_no_models(settings: Settings) -> None:
 
 @pytest.mark.parametrize("damage", ["change", "remove"])
 def test_a_damaged_model_is_not_served(settings: Settings, damage: str) -> None:
-    model = registry.keep(settings, candidate(1), YES)
+    model = registry.store(settings, candidate(1), YES)
     weights = model.pipeline / "weights"
     assert registry.current(settings) == model
     weights.write_text("9.9") if damage == "change" else weights.unlink()
@@ -80,8 +78,19 @@ def test_a_damaged_model_is_not_served(settings: Settings, damage: str) -> None:
         registry.current(settings)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"accepted": true}', "\x00"])
+def test_a_damaged_record_is_named_and_hides_no_other_model(settings: Settings, text: str) -> None:
+    good = registry.store(settings, candidate(1), YES)
+    bad = registry.store(settings, candidate(2), YES)
+    (bad.folder / registry.RECORD).write_text(text)
+    with pytest.raises(WorkshopError, match=f"{bad.version} is damaged"):
+        registry.current(settings)
+    assert registry.list_models(settings) == [good]
+    assert registry.rollback(settings) == registry.current(settings) == good
+
+
 def test_names_that_lead_out_of_the_registry_are_none(settings: Settings) -> None:
-    registry.keep(settings, candidate(), YES)
+    registry.store(settings, candidate(), YES)
     for name in ("../models", "", ".", "current"):
         with pytest.raises(WorkshopError, match="no model"):
             registry.load(settings, name)
@@ -111,7 +120,7 @@ def test_two_models_of_one_second_are_two_and_the_later_can_be_rolled_back(
 
 def test_a_reader_sees_whole_models_only_while_another_writes(settings: Settings) -> None:
     """Whatever moment a reader looks at, threshold, weights and snapshot are of one model."""
-    registry.keep(settings, candidate(1), YES)
+    registry.store(settings, candidate(1), YES)
     done, seen, wrong = threading.Event(), set(), []
 
     def read() -> None:
@@ -137,7 +146,7 @@ def test_a_reader_sees_whole_models_only_while_another_writes(settings: Settings
         # Until the reader has met several; a switch that it never saw proves nothing.
         while number < 200 and reader.is_alive() and (len(seen) < 4 or number < 10):
             number += 1
-            registry.keep(settings, candidate(float(number)), YES)
+            registry.store(settings, candidate(float(number)), YES)
     finally:
         done.set()
         reader.join()
@@ -145,7 +154,10 @@ def test_a_reader_sees_whole_models_only_while_another_writes(settings: Settings
 
 
 def _days(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, *decisions: Decision, same: bool = False
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    *decisions: GateDecision,
+    same: bool = False,
 ) -> list[registry.Model]:
     """A model a day (or all in one second), each with its decision."""
     real = registry.datetime
@@ -160,5 +172,5 @@ def _days(
     kept = []
     for number, decision in enumerate(decisions):
         day = 0 if same else number
-        kept.append(registry.keep(settings, candidate(float(number + 1)), decision))
+        kept.append(registry.store(settings, candidate(float(number + 1)), decision))
     return kept

@@ -17,6 +17,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.recorded import fingerprint, scan
 from workshop_lib.lessons import demo
 from workshop_lib.marketing import libsvm
+from workshop_lib.marketing.baselines import shuffled_labels
 from workshop_lib.marketing.features import FEATURES, ORIGINAL_FEATURES
 from workshop_lib.marketing.gate import gate
 from workshop_lib.marketing.learn import (
@@ -27,7 +28,6 @@ from workshop_lib.marketing.learn import (
 )
 from workshop_lib.marketing.learn import history as plays_of
 from workshop_lib.marketing.train import PARTS, Trained, part_of, train
-from workshop_lib.marketing.useless import shuffled
 from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
 from workshop_lib.world.generate import generate
@@ -84,7 +84,7 @@ def test_it_learned_the_causes_that_the_world_has(trained: Trained) -> None:
 def test_shuffled_labels_are_refused(
     spark: Any, labelled: pd.DataFrame, settings: Settings
 ) -> None:
-    dealt = shuffled(labelled)
+    dealt = shuffled_labels(labelled)
     assert dealt["label"].sum() == labelled["label"].sum()
     model = train(spark, dealt)
     assert not gate(model.metrics, settings).accepted

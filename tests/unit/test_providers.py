@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -12,10 +14,10 @@ import urllib3
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.message import TEXT, Message, phone
 from workshop_lib.marketing.providers import (
-    Failed,
+    PermanentFailure,
+    ProviderUnreachable,
     Receipt,
-    Refused,
-    Unreachable,
+    TemporaryFailure,
     check_live,
     loopback,
     provider,
@@ -48,7 +50,7 @@ def test_the_same_key_for_another_message_is_refused(settings: Settings) -> None
     with serving(Phone()) as url:
         send = provider(at(settings, url), "http")
         send(MESSAGE)
-        with pytest.raises(Refused, match="another message had this"):
+        with pytest.raises(PermanentFailure, match="another message had this"):
             send(MESSAGE._replace(text="another text"))
 
 
@@ -56,12 +58,12 @@ def test_errors_are_told_apart(settings: Settings) -> None:
     phone_ = Phone(fail_first=1)
     with serving(phone_) as url:
         send = provider(at(settings, url), "http")
-        with pytest.raises(Failed, match="status 503"):
+        with pytest.raises(TemporaryFailure, match="status 503"):
             send(MESSAGE)
         assert send(MESSAGE) == Receipt("SM00000001")
-        with pytest.raises(Refused, match="text is empty"):
+        with pytest.raises(PermanentFailure, match="text is empty"):
             send(MESSAGE._replace(key="k", text=""))
-    with pytest.raises(Unreachable, match="nobody answers"):
+    with pytest.raises(ProviderUnreachable, match="nobody answers"):
         send(MESSAGE._replace(key="k2"))
     assert phone_.summary()["failed"] == 1
 
@@ -70,7 +72,7 @@ def test_a_slow_gateway_has_taken_what_timed_out(settings: Settings) -> None:
     phone_ = Phone(delay=0.5)
     with serving(phone_) as url:
         hasty = provider(at(settings, url, sms_timeout_seconds=0.1), "http")
-        with pytest.raises(Failed, match="ReadTimeout"):
+        with pytest.raises(TemporaryFailure, match="ReadTimeout"):
             hasty(MESSAGE)
         assert provider(at(settings, url), "http")(MESSAGE).duplicate
     assert phone_.summary()["arrived"] == 1
@@ -82,7 +84,7 @@ def test_someone_who_hangs_up_is_a_failure(settings: Settings) -> None:
         server.settimeout(5)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         hasty = at(settings, url, sms_timeout_seconds=0.2)
-        with pytest.raises(Failed):
+        with pytest.raises(TemporaryFailure):
             provider(hasty, "http")(MESSAGE)
 
 
@@ -130,14 +132,14 @@ def test_a_live_gateway_needs_both_settings_https_and_the_list(settings: Setting
     with pytest.raises(WorkshopError, match="https"):
         provider(at(settings, "http://sms.example.com", **both), "http")
     send = provider(at(settings, url, sms_allowed_numbers=["+12025550199"], **both), "http")
-    with pytest.raises(Refused, match="ALLOWED_NUMBERS"):  # before anything is sent
+    with pytest.raises(PermanentFailure, match="ALLOWED_NUMBERS"):  # before anything is sent
         send(MESSAGE)
 
 
 def test_at_home_only_reserved_numbers_are_written_to(settings: Settings) -> None:
     phone_ = Phone()
     with serving(phone_) as url:
-        with pytest.raises(Refused, match="555-0100"):
+        with pytest.raises(PermanentFailure, match="555-0100"):
             provider(at(settings, url), "http")(MESSAGE._replace(to="+12025551234"))
         answer = urllib3.request(
             "POST",
@@ -184,12 +186,77 @@ def test_the_page_shows_messages_as_text(settings: Settings) -> None:
         ({"Content-Type": "application/json"}, b"[1]", 400),
         ({"Content-Type": "application/json"}, b'{"to": "+12025550100", "text": "x"}', 422),
         ({"Content-Type": "application/json"}, b" " * 70_000, 413),
+        ({"Content-Type": "application/json"}, b"[" * 60_000, 400),
+        ({"Content-Type": "application/json"}, b'{"to": "+12025550100", "text": "\\ud800"}', 400),
+        (
+            {"Content-Type": "application/json", "Idempotency-Key": "k"},
+            '{"to": "+１２０２５５５０１００", "text": "x"}'.encode(),
+            422,
+        ),
     ],
 )
 def test_what_is_no_message_is_refused(headers: dict[str, str], body: bytes, status: int) -> None:
     with serving(Phone()) as url:
         answer = urllib3.request("POST", f"{url}/messages", body=body, headers=headers)
-    assert answer.status == status
+        page = urllib3.request("GET", f"{url}/")
+    assert (answer.status, page.status) == (status, 200)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:8025", 200),
+        ("localhost:1", 200),
+        ("[::1]:8025", 200),
+        ("rebound.example.com", 421),
+        ("127.0.0.1.example.com:8025", 421),
+        ("x@localhost.example.com", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_only_names_of_this_machine_get_an_answer(host: str, status: int) -> None:
+    """A page elsewhere may point its own name at 127.0.0.1; its Host header stays its own."""
+    with serving(Phone()) as url:
+        for path in ("/", "/messages"):
+            assert urllib3.request("GET", url + path, headers={"Host": host}).status == status
+        answer = urllib3.request(
+            "POST",
+            f"{url}/messages",
+            json={"to": "+12025550100", "text": "x"},
+            headers={"Host": host, "Idempotency-Key": "k"},
+        )
+    assert answer.status == (201 if status == 200 else 421)
+
+
+def test_a_gateway_with_a_strange_answer_is_no_end_of_the_server(settings: Settings) -> None:
+    """Its id may be anything: half of a surrogate pair, a list, a book."""
+    for body in (
+        b'{"id": "\\ud800"}',
+        b'{"id": [1]}',
+        b'{"id": "' + b"x" * 9999 + b'"}',
+        b"[" * 9999,
+    ):
+
+        class Strange(BaseHTTPRequestHandler):
+            body = b""
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(self.body)
+
+            def log_message(self, *arguments: Any) -> None: ...
+
+        Strange.body = body
+        with HTTPServer(("127.0.0.1", 0), Strange) as server:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+            url = f"http://127.0.0.1:{server.server_port}"
+            receipt = provider(at(settings, url), "http")(MESSAGE)
+        assert len(receipt.id) <= 256
+        receipt.id.encode()
 
 
 def test_a_taken_port_is_said_in_words() -> None:

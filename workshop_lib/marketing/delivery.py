@@ -1,8 +1,9 @@
-"""The outbox as a worker of the SMS server sees it: take one, keep it, finish or bury it.
+"""The outbox as a worker of the SMS server sees it: a consumer of a Redis stream.
 
 In: the Redis stream ``sms:outbox``, read by consumer group ``sms``. Out: one entry at a time
 for one worker. An entry is acknowledged when all is done, so that one whose worker died is
-taken by another after ``sms_claim_seconds``.
+claimed by another after ``sms_claim_seconds``. Every call bears being repeated: the answer to
+one that Redis has carried out may have been lost.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ from workshop_lib.stream.sinks.redis import UNREACHABLE
 
 T = TypeVar("T")
 
-MINE: Final = Path(__file__).with_name("mine.lua").read_text(encoding="utf-8")
-SLOT: Final = Path(__file__).with_name("slot.lua").read_text(encoding="utf-8")
-#: A message sent so long ago is not asked for again.
+RENEW_CLAIM, RATE_LIMIT_WAIT, DEAD_LETTER = (
+    Path(__file__).with_name(f"{name}.lua").read_text(encoding="utf-8")
+    for name in ("renew_claim", "rate_limit_wait", "dead_letter")
+)
+#: How long it is known that a message was sent.
 SENT_SECONDS: Final = 60 * 86_400
 BLOCK_MS: Final = 500
+#: A dead letter keeps more fields than these as one, in JSON: Lua takes no such lists.
+MOST_FIELDS: Final = 500
 
 
 class Entry(NamedTuple):
@@ -45,8 +50,8 @@ class Entry(NamedTuple):
     fields: dict[str, str]
 
 
-class Queue:
-    """One worker's hold on the outbox; ``worker`` is its name in the consumer group."""
+class OutboxConsumer:
+    """One consumer of the group; ``worker`` is its name."""
 
     def __init__(self, settings: Settings, worker: str) -> None:
         self.settings, self.worker = settings, worker
@@ -55,92 +60,93 @@ class Queue:
             settings.key, (SMS_OUTBOX, SMS_DEAD, SMS_TRIES, OPTOUTS)
         )
         self._cursor, self._claim_next = "0-0", 0.0
-        self._ask(self._make_group)
+        self._retry(self._make_group)
 
     def next(self) -> Entry | None:
         """A dead worker's entry or a new one; None when there is none for half a second."""
         try:
-            return self._ask(lambda: self._claim() or self._read())
+            return self._retry(lambda: self._claim() or self._read())
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
-        self._ask(self._make_group)  # `workshop reset` took it away
+        self._retry(self._make_group)  # `workshop reset` took it away
         return None
 
-    def mine(self, entry: Entry) -> bool:
+    def renew_claim(self, entry: Entry) -> bool:
         """Whether nobody took the entry over; asking keeps others from doing so for a while."""
-        arguments = (self.outbox, SMS_GROUP, entry.id, self.worker)
-        return bool(self._ask(lambda: self.client.eval(MINE, 1, *arguments)))
+        return bool(
+            self._eval(RENEW_CLAIM, [self.outbox], SMS_GROUP, entry.id, self.worker),
+        )
 
-    def slot(self) -> float:
+    def rate_limit_wait(self) -> float:
         """Seconds until this worker may send its next message, under the cap of all workers."""
-        key, gap = self.settings.key(SMS_RATE_LIMIT), 1000 / self.settings.sms_per_second
-        return float(self._ask(lambda: self.client.eval(SLOT, 1, key, str(gap)))) / 1000
+        gap = 1000 / self.settings.sms_per_second
+        return float(self._eval(RATE_LIMIT_WAIT, [self.settings.key(SMS_RATE_LIMIT)], gap)) / 1000
 
-    def count_try(self, entry: Entry, by: int = 1) -> int:
+    def count_try(self, entry: Entry) -> int:
         """How many tries there were with this one, over all workers, dead ones too."""
-        return int(self._ask(lambda: self.client.hincrby(self.tries, entry.id, by)))
+        before = self._retry(lambda: self.client.hget(self.tries, entry.id))
+        tries = int(before or 0) + 1
+        self.set_tries(entry, tries)
+        return tries
+
+    def set_tries(self, entry: Entry, tries: int) -> None:
+        # An absolute value: an increment that is repeated would count twice.
+        self._retry(lambda: self.client.hset(self.tries, entry.id, str(tries)))
 
     def opted_out(self, customer: int) -> bool:
-        return bool(self._ask(lambda: self.client.sismember(self.optouts, str(customer))))
+        return bool(self._retry(lambda: self.client.sismember(self.optouts, str(customer))))
 
-    def sent_before(self, key: str) -> dict[str, Any] | None:
-        """What ``note_sent`` noted: a worker died after it, or an entry came twice."""
-        noted = self._ask(lambda: self.client.get(self._sent(key)))
-        return json.loads(noted) if noted else None
+    def receipt(self, key: str) -> dict[str, Any] | None:
+        """What ``record_sent`` kept: a worker died after it, or an entry came twice."""
+        kept = self._retry(lambda: self.client.get(self._sent(key)))
+        return json.loads(kept) if kept else None
 
-    def note_sent(self, key: str, receipt: dict[str, Any]) -> None:
+    def record_sent(self, key: str, receipt: dict[str, Any]) -> None:
         """Remember, right after sending, that this message is sent."""
         text = json.dumps(receipt)
-        self._ask(lambda: self.client.set(self._sent(key), text, ex=SENT_SECONDS))
+        self._retry(lambda: self.client.set(self._sent(key), text, ex=SENT_SECONDS))
 
-    def finish(self, entry: Entry) -> None:
+    def acknowledge(self, entry: Entry) -> None:
         """All that was to be done with the entry is done."""
 
-        def ask() -> None:
+        def call() -> None:
             with self.client.pipeline() as together:
                 together.xack(self.outbox, SMS_GROUP, entry.id)
                 together.hdel(self.tries, entry.id)
                 together.execute()
 
-        self._ask(ask)
+        self._retry(call)
 
-    def bury(self, entry: Entry, reason: str, attempts: int) -> None:
-        """To ``sms:dead``, with its fields, the reason and where it was; then finished."""
-        letter: dict[Any, Any] = entry.fields | {
+    def send_to_dead_letter(self, entry: Entry, reason: str, attempts: int) -> None:
+        """To ``sms:dead``, with its fields, the reason and where it was; then acknowledged."""
+        fields = entry.fields
+        if len(fields) > MOST_FIELDS:
+            fields = {"fields": json.dumps(fields)}
+        letter = fields | {
             "reason": reason,
             "attempts": str(attempts),
             "entry": entry.id,
             "worker": self.worker,
         }
-
-        def ask() -> None:
-            with self.client.pipeline() as together:
-                together.xadd(self.dead, letter)
-                together.xack(self.outbox, SMS_GROUP, entry.id)
-                together.hdel(self.tries, entry.id)
-                together.execute()
-
-        self._ask(ask)
+        parts = (part for pair in letter.items() for part in pair)
+        self._eval(DEAD_LETTER, [self.outbox, self.dead, self.tries], SMS_GROUP, entry.id, *parts)
 
     def empty(self) -> bool:
         """Whether every entry is finished, by whichever worker."""
-        (group,) = (
-            g
-            for g in self._ask(lambda: self.client.xinfo_groups(self.outbox))
-            if g["name"] == SMS_GROUP
-        )
-        newest: Any = self._ask(lambda: self.client.xrevrange(self.outbox, count=1))
+        groups = self._retry(lambda: self.client.xinfo_groups(self.outbox))
+        (group,) = (g for g in groups if g["name"] == SMS_GROUP)
+        newest: Any = self._retry(lambda: self.client.xrevrange(self.outbox, count=1))
         unread = bool(newest) and _order(newest[0][0]) > _order(group["last-delivered-id"])
         return not unread and group["pending"] == 0
 
     def leave(self) -> None:
-        """Take the worker off the group's list, unless it leaves something for the others."""
-        held = self._ask(
+        """Remove the worker from the group, unless it leaves entries for the others."""
+        pending = self._retry(
             lambda: self.client.xpending_range(self.outbox, SMS_GROUP, "-", "+", 1, self.worker)
         )
-        if not held:
-            self._ask(lambda: self.client.xgroup_delconsumer(self.outbox, SMS_GROUP, self.worker))
+        if not pending:
+            self._retry(lambda: self.client.xgroup_delconsumer(self.outbox, SMS_GROUP, self.worker))
         self.client.close()
 
     def _make_group(self) -> None:
@@ -170,7 +176,10 @@ class Queue:
     def _sent(self, key: str) -> str:
         return self.settings.key(sent_key(key))
 
-    def _ask(self, call: Callable[[], T]) -> T:
+    def _eval(self, script: str, keys: list[str], *arguments: Any) -> Any:
+        return self._retry(lambda: self.client.eval(script, len(keys), *keys, *map(str, arguments)))
+
+    def _retry(self, call: Callable[[], T]) -> T:
         return patiently(call, UNREACHABLE, self.settings.patience_seconds, "Redis")
 
 

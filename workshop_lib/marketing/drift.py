@@ -1,8 +1,8 @@
-"""How far the listeners have moved since the model in use was trained.
+"""Drift: how much the listeners have changed since the model in use was trained.
 
 In: the features and scores of all customers now, and those kept with the model in use.
 Out: the population stability index of each, for the record of the new model. It decides
-nothing: the gate judges the new model on its own numbers; a shift says where to look.
+nothing: the gate judges the new model on its own numbers; a shift is a hint for people.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a listener's plays say about the listener: one row of numbers per customer.
+"""Features: one row of numbers per customer, from the customer's plays.
 
-In: plays (customer_id, track_id, played_at, is_mobile) and the moment as of which is
-asked. Out: customer_id and ``FEATURES``. The same function makes the rows that a model
+In: plays (customer_id, track_id, played_at, is_mobile) and the moment as of which they count.
+Out: customer_id and ``FEATURES``. The same function makes the rows that a model
 learns from and the rows that it scores, so the two cannot drift apart.
 """
 

@@ -1,10 +1,9 @@
 """Whether a model is good enough to be used.
 
-An error of at most 10 % alone proves nothing: where 12 % of the listeners take the offer,
-a model that always says no is wrong in 12 % of the cases, and where 8 % do, in 8 %. So the
-gate also asks for precision, recall and lift, all on customers the model has not seen, and
-for more than a rule on one feature can do. It fails closed: a number that is missing or
-not a number is a reason to refuse.
+An error of at most 10 % alone proves nothing: where 8 % of the listeners take the offer, a
+model that always says no is wrong in 8 % of the cases. So the gate also asks for precision,
+recall and lift, all on customers the model has not seen, and for more than a rule on one
+feature can do. It fails closed: a number that is missing or not a number is a reason to refuse.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from workshop_lib.settings import Settings
 
 
 @dataclass(frozen=True)
-class Decision:
-    """``reasons`` is empty for an accepted model, and says what was wrong for another."""
+class GateDecision:
+    """``reasons`` says why a model was refused; it is empty for an accepted one."""
 
     accepted: bool
     reasons: tuple[str, ...]
 
 
-def gate(metrics: Mapping[str, Any], settings: Settings) -> Decision:
+def gate(metrics: Mapping[str, Any], settings: Settings) -> GateDecision:
     """Judge ``metrics`` of the untouched test part (each between 0 and 1, but for lift).
 
     Needs error, precision, recall, lift, and of the best rules on one feature the
@@ -53,7 +52,7 @@ def gate(metrics: Mapping[str, Any], settings: Settings) -> Decision:
         ours, theirs = known.get(name), known.get(f"baseline_{name}")
         if ours is not None and theirs is not None and not better(ours, theirs):
             reasons.append(f"{name} {ours:.3f} does not beat the one-rule baseline's {theirs:.3f}")
-    return Decision(not reasons, tuple(reasons))
+    return GateDecision(not reasons, tuple(reasons))
 
 
 def _is_number(value: object) -> bool:

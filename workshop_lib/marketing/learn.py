@@ -1,11 +1,11 @@
-"""One round of learning: the recorded world → features → training → gate → registry.
+"""One training run: the recorded world → features → training → gate → registry.
 
-In: Settings and a Spark session. Out: a kept model, accepted or not. ``workshop train`` does
-one round, or one every so often. Serves Stage 3.
+In: Settings and a Spark session. Out: a stored model, accepted or not. ``workshop train`` does
+one run, or one every so often. Serves Stage 3.
 
-What is told from what: habits before the first ad click tell who clicked, so nothing of the
-clicks leaks into the features. What is kept for scoring are the habits as of the newest
-history: the recorded plays that the replay has not yet made live are the future.
+No leakage: the features are of plays before the first ad click. The snapshot that the stream
+scores with is of the newest history: the recorded plays that the replay has not yet made live
+are the future.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from workshop_lib.ingest.replay import read_state
 from workshop_lib.marketing import libsvm, registry
 from workshop_lib.marketing.drift import SCORE, drift
 from workshop_lib.marketing.features import ORIGINAL_FEATURES, features, history
-from workshop_lib.marketing.gate import Decision, gate
+from workshop_lib.marketing.gate import GateDecision, gate
 from workshop_lib.marketing.train import Trained, labels, score, train
 from workshop_lib.schema.world import HISTORY_DAYS
 from workshop_lib.settings import Settings
@@ -35,7 +35,7 @@ from workshop_lib.world.read import load_clicks, load_customers
 
 #: Called with each step's name as it begins.
 Report = Callable[[str], None]
-STEPS: Final = ("reading the plays", "training", "scoring all customers", "keeping the model")
+STEPS: Final = ("reading the plays", "training", "scoring all customers", "storing the model")
 
 
 def learn(
@@ -45,7 +45,7 @@ def learn(
     report: Report = lambda step: None,
     save_features: Path | None = None,
 ) -> registry.Model:
-    """Train on the world of ``settings``, judge, keep; the kept model.
+    """Train on the world of ``settings``, judge, store; the stored model.
 
     ``save_features``: also write the labelled customers there as libSVM. Raises
     ``WorkshopError`` when the world has no clicks, or too few to learn from.
@@ -84,13 +84,13 @@ def learn(
     candidate = registry.Candidate(
         trained.pipeline, snapshot, trained.threshold, trained.metrics, trained.feature_names, about
     )
-    return registry.keep(settings, candidate, gate(trained.metrics, settings))
+    return registry.store(settings, candidate, gate(trained.metrics, settings))
 
 
 def learn_from_file(
     settings: Settings, spark: SparkSession, path: Path, seed: int = 7
-) -> tuple[Trained, Decision]:
-    """Train on a libSVM file and judge; nothing is kept, as the file knows no customers.
+) -> tuple[Trained, GateDecision]:
+    """Train on a libSVM file and judge; nothing is stored, as the file has no customer ids.
 
     A line's number serves only to draw the parts.
     """
@@ -118,10 +118,10 @@ def training_rows(
 ) -> pd.DataFrame:
     """customer_id, features from plays before that moment, label; in order of customer id.
 
-    A customer who had not played by then has no habits to learn from and is left out.
+    A customer who had not played by then has no features and is left out.
     """
-    habits = features(plays, before).toPandas()
-    joined = habits.merge(labels(clicks, customers), on="customer_id", validate="one_to_one")
+    known = features(plays, before).toPandas()
+    joined = known.merge(labels(clicks, customers), on="customer_id", validate="one_to_one")
     return joined.sort_values("customer_id", ignore_index=True)
 
 

@@ -11,8 +11,8 @@ TEXT: Final = (
 )
 #: Area codes as they are given out: first digit 2–9, second 0–8, not ending in 11.
 AREAS: Final = tuple(a for a in range(200, 990) if a // 10 % 10 != 9 and a % 100 != 11)
-#: 555-0100 to 555-0199 are set aside for fiction: no message can ever reach a person.
-RESERVED: Final = re.compile(r"\+1[2-9]\d{2}55501\d{2}")
+#: 555-0100 to 555-0199 are reserved for fiction: no message can ever reach a person.
+RESERVED: Final = re.compile(r"\+1[2-9][0-9]{2}55501[0-9]{2}")
 
 
 class Message(NamedTuple):

@@ -1,4 +1,4 @@
-"""How good a yes/no decision is, from its scores: plain numpy, one formula a line.
+"""Metrics of a binary classifier, from its scores: plain numpy, one formula a line.
 
 In: ``taken`` (0/1 per customer) and ``score`` (0–1 per customer), same length. Definitions
 as in any textbook of binary classification (e.g. Fawcett 2006, "An introduction to ROC
@@ -7,12 +7,18 @@ analysis"); lift is precision over the base rate.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 #: Column, value, whether to offer above it (or below).
 Rule = tuple[int, float, bool]
+#: The rule that offers nothing.
+NEVER: Final[Rule] = (0, float("inf"), True)
 
 
 def confusion(taken: Numbers, offered: NDArray[np.bool_]) -> dict[str, float]:
@@ -53,7 +59,7 @@ def auc(taken: Numbers, score: Numbers) -> float:
 def best_threshold(taken: Numbers, score: Numbers) -> float:
     """The threshold with the fewest errors; of equal ones the lowest, which reaches more.
 
-    Halfway between two scores, so that a listener a hair beside one is not left to rounding.
+    Halfway between two scores, so that rounding decides about nobody.
     """
     order = np.argsort(-score, kind="stable")
     ranked, yes = score[order], taken[order] > 0.5
@@ -66,21 +72,24 @@ def best_threshold(taken: Numbers, score: Numbers) -> float:
     return float((ranked[k] + below) / 2)
 
 
+def _rules(features: Numbers) -> Iterator[tuple[int, bool]]:
+    """Each column, above and below."""
+    return product(range(features.shape[1]), (True, False))
+
+
 def one_rule(features: Numbers, taken: Numbers) -> Rule:
     """The best "feature above (or below) a value" rule: column, value, whether above.
 
     The simplest model that could work; what a model must beat to be worth its upkeep
     (Holte 1993, "Very simple classification rules").
     """
-    best = (0, float("inf"), True)
-    fewest = float(np.sum(taken > 0.5))  # never offering anything
-    for column in range(features.shape[1]):
-        for above in (True, False):
-            values = features[:, column] if above else -features[:, column]
-            threshold = best_threshold(taken, values)
-            errors = float(np.sum((values > threshold) != (taken > 0.5)))
-            if errors < fewest:
-                fewest, best = errors, (column, threshold if above else -threshold, above)
+    best, fewest = NEVER, float(np.sum(taken > 0.5))
+    for column, above in _rules(features):
+        values = features[:, column] if above else -features[:, column]
+        threshold = best_threshold(taken, values)
+        errors = float(np.sum((values > threshold) != (taken > 0.5)))
+        if errors < fewest:
+            fewest, best = errors, (column, threshold if above else -threshold, above)
     return best
 
 
@@ -89,15 +98,13 @@ def one_rule_at_volume(features: Numbers, taken: Numbers, volume: float) -> Rule
 
     The baseline for lift: the rule with the fewest errors may be to offer nothing at all.
     """
-    best, most = (0, float("inf"), True), -1.0
-    for column in range(features.shape[1]):
-        for above in (True, False):
-            values = features[:, column]
-            value = float(np.quantile(values, 1 - volume if above else volume))
-            rule = (column, value, above)
-            precision = confusion(taken, apply_rule(features, rule))["precision"]
-            if precision > most:  # never for a rule that offers nothing: that is NaN
-                best, most = rule, precision
+    best, most = NEVER, -1.0
+    for column, above in _rules(features):
+        value = float(np.quantile(features[:, column], 1 - volume if above else volume))
+        rule = (column, value, above)
+        precision = confusion(taken, apply_rule(features, rule))["precision"]
+        if precision > most:  # never for a rule that offers nothing: that is NaN
+            best, most = rule, precision
     return best
 
 
@@ -118,12 +125,12 @@ def bootstrap(
     draws = rng.integers(0, len(taken), size=(rounds, len(taken)))
     samples = [confusion(taken[draw], offered[draw]) for draw in draws]
     return {
-        name: _middle(np.array([sample[name] for sample in samples]))
+        name: _interval(np.array([sample[name] for sample in samples]))
         for name in ("error", "precision", "recall", "lift")
     }
 
 
-def _middle(values: Numbers) -> tuple[float, float]:
+def _interval(values: Numbers) -> tuple[float, float]:
     """The middle 95 % of those that are defined; NaN when none is."""
     known = values[np.isfinite(values)]
     if not len(known):

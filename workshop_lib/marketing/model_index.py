@@ -1,8 +1,7 @@
-"""The registry as index ``models``: every model, its numbers and its decision, searchable.
+"""Index ``models``: a searchable copy of the registry, a document per version (Stage 3).
 
-In: the registry's folder, which alone counts. Out: a document per version. All are written
-each time with the same ids, so an index that missed a round, or a rollback, is put right
-by the next.
+In: the registry, which is the truth. Out: documents. All are written each time, with the same
+ids, so an index that missed a run or a rollback is corrected by the next.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def publish(settings: Settings, client: Elasticsearch | None = None) -> int:
         client.indices.refresh(index=settings.index(MODELS_INDEX))
     except (ApiError, TransportError, ConnectionError) as error:
         raise WorkshopError(
-            f"The models are kept, but not in the index: {type(error).__name__} from"
+            f"The models are stored, but not in the index: {type(error).__name__} from"
             f" {settings.elasticsearch_url}.",
             "`workshop up` starts the servers, `workshop models index` then writes it.",
         ) from error

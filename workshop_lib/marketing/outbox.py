@@ -1,8 +1,8 @@
 """The outbox: where the stream leaves what the SMS server sends (Stage 3).
 
 In: a listener whom the model chose, and the play that triggered it. Out: a target and an
-entry of the Redis stream ``sms:outbox``, or the word why not. ``decide.lua`` does it in one
-step, so a batch that is written again, or two workers at once, make no second entry.
+entry of the Redis stream ``sms:outbox``, or the status that says why not. ``decide.lua`` does
+it in one step, so a batch that is written again, or two workers at once, make no second entry.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ DAY_MS: Final = 86_400_000
 CARRIED: Final = ("target_id", "campaign", "customer_id", "event_id", "model_version", "decided_at")
 
 
-class Decision(NamedTuple):
-    """``word``: decided, again (the same event, before), opted out, cool-down or cap.
+class OfferDecision(NamedTuple):
+    """``status``: decided, again (the same event, before), opted out, cool-down or cap.
 
-    ``target``: the document of index ``targets``, with the first two words only.
+    ``target``: the document of index ``targets``, with status decided and again only.
     """
 
-    word: str
+    status: str
     target: dict[str, Any] | None
 
 
@@ -47,7 +47,7 @@ def decide(
     target: dict[str, Any],
     played_ms: int,
     script: str = DECIDE,
-) -> Decision:
+) -> OfferDecision:
     """Make ``target`` (fields of index ``targets``) an offer, unless something forbids it.
 
     ``played_ms`` is the triggering play's event time, in ms since 1970: the cool-down and the
@@ -62,7 +62,7 @@ def decide(
         last_target_key(customer),
         SMS_OUTBOX,
     )
-    word, *known = client.eval(
+    status, *known = client.eval(
         script,
         len(keys),
         *map(settings.key, keys),
@@ -74,4 +74,4 @@ def decide(
         json.dumps(target),
         *(str(part) for pair in entry.items() for part in pair),
     )
-    return Decision(word, json.loads(known[0]) if known else None)
+    return OfferDecision(status, json.loads(known[0]) if known else None)

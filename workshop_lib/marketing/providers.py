@@ -1,12 +1,12 @@
-"""The ways out of the house: a table of providers, each a function that sends one message.
+"""SMS providers: a table of them, each a function that sends one message (Stage 3).
 
-In: a ``Message``. Out: a ``Receipt``, or one of three errors, which say what the server is to
-do: ``Refused`` (never again), ``Failed`` (again, so many times), ``Unreachable`` (wait for
-it, as long as it takes). Serves the SMS server of Stage 3.
+In: a ``Message``. Out: a ``Receipt``, or one of three errors, which say what the SMS server is
+to do: ``PermanentFailure`` (do not try again), ``TemporaryFailure`` (try again, so many times),
+``ProviderUnreachable`` (wait for it, as long as it takes).
 
-Every send carries the message's key, so that a provider which knows such keys delivers a
-message once however often it is asked. Trying again is the server's part: it also asks for
-opt-outs and for a wish to stop between two tries.
+Every request carries the message's key, so that a provider which knows such keys delivers a
+message once however often it is asked. The SMS server tries again, as it also looks at
+opt-outs and at a wish to stop between two tries.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ class Receipt(NamedTuple):
     duplicate: bool = False
 
 
-class Refused(Exception):
-    """The provider will never take this message."""
+class PermanentFailure(Exception):
+    """The provider does not accept this message, however often it is sent."""
 
 
-class Failed(Exception):
-    """The provider did not take it this time."""
+class TemporaryFailure(Exception):
+    """The provider did not accept the message this time."""
 
 
-class Unreachable(Exception):
-    """Nobody answered: the message was not even seen."""
+class ProviderUnreachable(Exception):
+    """No connection: the message was not even seen."""
 
 
 Send = Callable[[Message], Receipt]
 
-#: Answers of a gateway that mean "not now" although they blame the request.
+#: Client errors that mean "not now".
 _LATER: Final = (408, 409, 425, 429)
 
 
@@ -88,16 +88,16 @@ def http(settings: Settings) -> Send:
     def send(message: Message) -> Receipt:
         body = json.dumps({"to": message.to, "text": message.text}).encode()
         answer = post("/messages", body, {"Content-Type": "application/json"}, message)
-        return Receipt(str(answer.get("id", "")), bool(answer.get("duplicate")))
+        return Receipt(_text(answer.get("id", "")), bool(answer.get("duplicate")))
 
     return send
 
 
 def twilio(settings: Settings) -> Send:
-    """The form that Twilio and those compatible with it take.
+    """The form of Twilio and of compatible gateways.
 
-    Twilio itself knows no such keys: with it, a worker that dies between sending and noting
-    so may send a message twice.
+    Twilio itself knows no such keys: with it, a worker that dies between sending and
+    recording so may send a message twice.
     """
     if not settings.sms_account:
         raise WorkshopError("No account of the provider.", "Set WORKSHOP_SMS_ACCOUNT and _TOKEN.")
@@ -111,7 +111,7 @@ def twilio(settings: Settings) -> Send:
     def send(message: Message) -> Receipt:
         form = {"To": message.to, "From": settings.sms_from, "Body": message.text}
         answer = post(path, urlencode(form).encode(), headers, message)
-        return Receipt(str(answer.get("sid", "")), bool(answer.get("duplicate")))
+        return Receipt(_text(answer.get("sid", "")), bool(answer.get("duplicate")))
 
     return send
 
@@ -123,9 +123,17 @@ PROVIDERS: Final[dict[str, Callable[[Settings], Send]]] = {
 }
 
 
+def _text(value: object) -> str:
+    """``value`` as text that every store takes: no half surrogate pairs, not too long."""
+    return str(value).encode("utf-8", "backslashreplace").decode()[:256]
+
+
 def loopback(url: str) -> bool:
     """Whether ``url`` stays on this machine."""
-    host = urlsplit(url).hostname or ""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # such as half of an IPv6 address
+        return False
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -140,7 +148,7 @@ def check_live(settings: Settings) -> None:
     if not (host and settings.sms_live and settings.sms_live_host == host):
         raise WorkshopError(
             f"{settings.sms_url} is beyond this machine: that sends real messages.",
-            "If they are meant, set WORKSHOP_SMS_LIVE=true, WORKSHOP_SMS_LIVE_HOST to the"
+            "To allow it, set WORKSHOP_SMS_LIVE=true, WORKSHOP_SMS_LIVE_HOST to the"
             " gateway's host name, and WORKSHOP_SMS_ALLOWED_NUMBERS.",
         )
     if urlsplit(settings.sms_url).scheme != "https":
@@ -148,12 +156,12 @@ def check_live(settings: Settings) -> None:
 
 
 def check_number(settings: Settings, number: str) -> None:
-    """``Refused`` unless the number may be written to: reserved ones here, allowed ones there."""
+    """``PermanentFailure`` for any but reserved numbers here, allowed ones beyond."""
     if loopback(settings.sms_url):
         if not RESERVED.fullmatch(number):
-            raise Refused("the number is not of the range 555-0100 to 555-0199")
+            raise PermanentFailure("the number is not of the range 555-0100 to 555-0199")
     elif number not in settings.sms_allowed_numbers:
-        raise Refused("the number is not in WORKSHOP_SMS_ALLOWED_NUMBERS")
+        raise PermanentFailure("the number is not in WORKSHOP_SMS_ALLOWED_NUMBERS")
 
 
 def _poster(settings: Settings) -> Callable[[str, bytes, dict[str, str], Message], dict[str, Any]]:
@@ -175,17 +183,17 @@ def _poster(settings: Settings) -> Callable[[str, bytes, dict[str, str], Message
                 redirect=False,
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
-            raise Unreachable(f"nobody answers at {base}") from None
+            raise ProviderUnreachable(f"nobody answers at {base}") from None
         except urllib3.exceptions.HTTPError as error:  # it may have been seen
-            raise Failed(f"no answer: {type(error).__name__}") from None
+            raise TemporaryFailure(f"no answer: {type(error).__name__}") from None
         if 200 <= answer.status < 300:
             try:
                 receipt = answer.json()
-            except ValueError:
+            except (ValueError, RecursionError):
                 receipt = None
             return receipt if isinstance(receipt, dict) else {}
         reason = f"status {answer.status}: {answer.data[:200].decode('utf-8', 'replace')}"
         later = answer.status >= 500 or answer.status in _LATER
-        raise (Failed if later else Refused)(reason)
+        raise (TemporaryFailure if later else PermanentFailure)(reason)
 
     return post

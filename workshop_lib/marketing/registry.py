@@ -1,7 +1,7 @@
-"""Where trained models are kept: every version with its decision, one of them in use.
+"""The model registry: every version with the gate's decision, one of them in use (Stage 3).
 
 In: what training made and the gate's decision. Out: ``current``, the model that the stream
-scores with, or nothing. Serves Stage 3.
+scores with, or nothing.
 
 ``HOME/models/<version>/`` holds ``pipeline/`` (a Spark ML PipelineModel),
 ``features.parquet`` (customer_id and features of all customers, as of the newest history)
@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from uuid import uuid4
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.marketing.gate import Decision
+from workshop_lib.marketing.gate import GateDecision
 from workshop_lib.settings import Settings
 
 VERSION: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -38,7 +39,7 @@ SNAPSHOT: Final = "features.parquet"
 
 
 class Savable(Protocol):
-    """A fitted pipeline, or anything that can be saved as a folder."""
+    """A fitted pipeline, or anything else that can be saved as a folder."""
 
     def save(self, path: str) -> None: ...
 
@@ -61,7 +62,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Model:
-    """One kept version; ``threshold`` is the least score (0–1) that gets an offer."""
+    """One stored version; ``threshold`` is the least score (0–1) that gets an offer."""
 
     version: str
     folder: Path
@@ -85,35 +86,47 @@ class Model:
         return self.folder / SNAPSHOT
 
 
-def keep(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
+def store(settings: Settings, candidate: Candidate, decision: GateDecision) -> Model:
     """Store the candidate with its decision; it is in use from now on if it was accepted."""
+    root = _root(settings)
+    root.mkdir(parents=True, exist_ok=True)
+    draft = root / f".draft-{uuid4().hex}"
+    draft.mkdir()
+    try:
+        candidate.pipeline.save(str(draft / PIPELINE))
+        candidate.snapshot.to_parquet(draft / SNAPSHOT, index=False)
+        trained_at = _next_moment(settings)
+        record = {
+            "trained_at": trained_at.isoformat(),
+            **asdict(decision),
+            "threshold": candidate.threshold,
+            "metrics": _plain(candidate.metrics),
+            "feature_names": candidate.feature_names,
+            "about": _plain(candidate.about),
+            "files_sha256": _sha256(draft),
+        }
+        text = json.dumps(record, indent=2, allow_nan=False)
+        (draft / RECORD).write_text(text)
+        for path in (*draft.rglob("*"), draft):
+            _sync(path)
+        version = f"{trained_at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        draft.rename(root / version)
+        _sync(root)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     if decision.accepted:
-        return accept(settings, candidate, decision)
-    return reject(settings, candidate, decision)
-
-
-def accept(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
-    """Store an accepted candidate and make it the current model."""
-    if not decision.accepted:
-        raise ValueError(f"the gate refused this model: {'; '.join(decision.reasons)}")
-    model = _store(settings, candidate, decision)
-    _point_to(settings, model.version)
-    return model
-
-
-def reject(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
-    """Store a refused candidate with the reasons; the current model stays."""
-    if decision.accepted:
-        raise ValueError("the gate accepted this model")
-    return _store(settings, candidate, decision)
+        _use(settings, version)
+    return _read(root / version)
 
 
 def list_models(settings: Settings) -> list[Model]:
-    """Every version that is wholly there, oldest first; half-written ones are none."""
-    if not _root(settings).is_dir():
-        return []
-    folders = sorted(f for f in _root(settings).iterdir() if VERSION.fullmatch(f.name))
-    return [_read(folder) for folder in folders if (folder / RECORD).is_file()]
+    """Every version that is complete and readable, oldest first."""
+    found = []
+    for folder in sorted(_root(settings).glob("[0-9]*")):
+        if VERSION.fullmatch(folder.name):
+            with suppress(WorkshopError):
+                found.append(_read(folder))
+    return found
 
 
 def current_version(settings: Settings) -> str | None:
@@ -134,7 +147,7 @@ def current(settings: Settings) -> Model | None:
 
 
 def load(settings: Settings, version: str) -> Model:
-    """The kept version of that name, its files checked. ``WorkshopError`` if there is none."""
+    """The stored version of that name, its files checked. ``WorkshopError`` if there is none."""
     folder = _root(settings) / version
     if not VERSION.fullmatch(version) or not (folder / RECORD).is_file():
         raise WorkshopError(
@@ -142,11 +155,7 @@ def load(settings: Settings, version: str) -> Model:
         )
     model = _read(folder)
     if _sha256(folder) != model.files_sha256:
-        raise WorkshopError(
-            f"Model {version} is damaged: its files are not those that were written.",
-            "`workshop models rollback` goes back to an earlier one, `workshop train` makes"
-            " a new one.",
-        )
+        raise _damaged(folder)
     return model
 
 
@@ -168,7 +177,7 @@ def rollback(settings: Settings, version: str | None = None) -> Model:
             f"The gate refused model {version}: {'; '.join(model.reasons)}.",
             "Only an accepted model can be used.",
         )
-    _point_to(settings, version)
+    _use(settings, version)
     return model
 
 
@@ -179,35 +188,6 @@ def _root(settings: Settings) -> Path:
     return settings.home / "models"
 
 
-def _store(settings: Settings, candidate: Candidate, decision: Decision) -> Model:
-    root = _root(settings)
-    root.mkdir(parents=True, exist_ok=True)
-    draft = root / f".draft-{uuid4().hex}"
-    draft.mkdir()
-    try:
-        candidate.pipeline.save(str(draft / PIPELINE))
-        candidate.snapshot.to_parquet(draft / SNAPSHOT, index=False)
-        trained_at = _next_moment(settings)
-        record = {
-            "trained_at": trained_at.isoformat(),
-            **asdict(decision),
-            "threshold": candidate.threshold,
-            "metrics": _plain(candidate.metrics),
-            "feature_names": candidate.feature_names,
-            "about": _plain(candidate.about),
-            "files_sha256": _sha256(draft),
-        }
-        text = json.dumps(record, indent=2, allow_nan=False)
-        (draft / RECORD).write_text(text)
-        _sync_all(draft)
-        version = f"{trained_at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        draft.rename(root / version)
-        _sync(root)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return _read(root / version)
-
-
 def _next_moment(settings: Settings) -> datetime:
     """Now, but after the newest model: versions sort as they came, whatever the clock does."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -216,18 +196,28 @@ def _next_moment(settings: Settings) -> datetime:
 
 
 def _read(folder: Path) -> Model:
-    record = json.loads((folder / RECORD).read_text())
-    return Model(
-        version=folder.name,
-        folder=folder,
-        trained_at=datetime.fromisoformat(record.pop("trained_at")),
-        reasons=tuple(record.pop("reasons")),
-        feature_names=tuple(record.pop("feature_names")),
-        **record,
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        return Model(
+            version=folder.name,
+            folder=folder,
+            trained_at=datetime.fromisoformat(record.pop("trained_at")),
+            reasons=tuple(record.pop("reasons")),
+            feature_names=tuple(record.pop("feature_names")),
+            **record,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder) from error
+
+
+def _damaged(folder: Path) -> WorkshopError:
+    return WorkshopError(
+        f"Model {folder.name} is damaged: its files are not those that were written.",
+        "`workshop models rollback` goes back to an earlier one, `workshop train` makes a new one.",
     )
 
 
-def _point_to(settings: Settings, version: str) -> None:
+def _use(settings: Settings, version: str) -> None:
     draft = _root(settings) / f".current-{uuid4().hex}"
     draft.write_text(version)
     _sync(draft)
@@ -248,22 +238,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / RECORD)
-
-
 def _sha256(folder: Path) -> str:
     """Of the names and contents of all files but the record itself."""
     digest = hashlib.sha256()
-    for file in _files(folder):
+    for file in sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / RECORD):
         digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _sync_all(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
 
 
 def _sync(path: Path) -> None:

@@ -1,9 +1,12 @@
-"""A phone, simulated: an HTTP gateway on 127.0.0.1 that takes messages and shows them.
+"""A simulated phone: an HTTP gateway on 127.0.0.1 that takes messages and shows them.
 
 In: ``POST /messages`` (JSON: to, text) or the Twilio form, with an Idempotency-Key. Out: the
 messages as a page like a phone's at ``/`` and as JSON at ``/messages``. A key that was seen
-before is answered as before and counted, not shown again. Serves Stage 3 where a real
-gateway would; it can be told to fail or to be slow.
+before is answered as before and counted, not shown again. Serves Stage 3 in the place of a
+real gateway; it can be told to fail or to be slow.
+
+A page of another site may point its own name at this machine: what does not ask for a name of
+this machine in the Host header gets no answer.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from urllib.parse import parse_qs
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.message import RESERVED
+from workshop_lib.marketing.providers import loopback
 from workshop_lib.schema.play import when
 
 LARGEST: Final = 65_536
@@ -120,6 +124,14 @@ def serving(phone: Phone, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
         # HTTP/1.0: a kept connection would go on answering after the phone was put down.
         timeout = 30  # a connection that says nothing does not hold its thread
 
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            if loopback(f"http://{self.headers.get('Host', '')}"):
+                return True
+            self._answer(421, b'{"error": "ask for 127.0.0.1 or localhost"}')
+            return False
+
         def do_GET(self) -> None:
             if self.path == "/":
                 self._answer(200, phone.page().encode(), "text/html; charset=utf-8")
@@ -138,7 +150,7 @@ def serving(phone: Phone, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
             body = self.rfile.read(size)
             try:
                 to, text = self._read(body)
-            except (KeyError, ValueError, TypeError):
+            except (KeyError, ValueError, TypeError, RecursionError):
                 return self._answer(400, b'{"error": "not a message"}')
             status, answer = phone.take(self.headers.get("Idempotency-Key") or "", to, text)
             self._answer(status, json.dumps(answer).encode())
@@ -148,11 +160,14 @@ def serving(phone: Phone, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
             # A web page elsewhere may post forms and plain text here unasked, JSON it may not.
             if self.path == "/messages" and kind == "application/json":
                 message = json.loads(body)
-                return str(message["to"]), str(message["text"])
-            if _FORM.fullmatch(self.path) and self.headers.get("Authorization"):
+                to, text = message["to"], message["text"]
+            elif _FORM.fullmatch(self.path) and self.headers.get("Authorization"):
                 form = parse_qs(body.decode(), strict_parsing=True)
-                return form["To"][0], form["Body"][0]
-            raise ValueError
+                to, text = form["To"][0], form["Body"][0]
+            else:
+                raise ValueError
+            f"{to}{text}".encode()  # half of a surrogate pair is no text, and no page could show it
+            return str(to), str(text)
 
         def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
             self.send_response(status)
@@ -168,7 +183,7 @@ def serving(phone: Phone, port: int = 0, host: str = "127.0.0.1") -> Iterator[st
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """Who hung up before the answer is no error of the phone's."""
+            """A client that hung up before the answer is no error of the phone."""
 
     try:
         server = Server((host, port), Handler)

@@ -3,22 +3,24 @@
 In: ``sms:outbox``. Out: messages through a provider, a document per message in index
 ``sms``, and in ``sms:dead`` what could not be sent, with the reason.
 
-The order is: send, note in Redis that it is sent, write the document, acknowledge. Wherever
-a worker dies, another one does the rest; only between sending and noting may a message be
-sent again, with the same key, by which the gateway knows it. So: at least once, with a
-deduplication key.
+The order is: check the entry, send, record in Redis that it is sent, write the document,
+acknowledge. Wherever a worker dies, another one does the rest; only between sending and
+recording may a message be sent again, with the same key, by which the gateway recognises it.
+So: at least once, with a deduplication key.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from elastic_transport import TransportError
@@ -26,14 +28,19 @@ from elasticsearch import Elasticsearch
 from redis import RedisError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.marketing.delivery import Entry, Queue
+from workshop_lib.marketing.delivery import Entry, OutboxConsumer
 from workshop_lib.marketing.message import Message
-from workshop_lib.marketing.outbox import CARRIED
-from workshop_lib.marketing.providers import Failed, Refused, Send, Unreachable, provider
+from workshop_lib.marketing.providers import (
+    PermanentFailure,
+    ProviderUnreachable,
+    Send,
+    TemporaryFailure,
+    provider,
+)
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import patiently
 from workshop_lib.schema.names import SMS_INDEX
-from workshop_lib.schema.play import when
+from workshop_lib.schema.play import MAX_INT, MAX_LONG, when
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks.elasticsearch import UNREACHABLE
 
@@ -41,11 +48,23 @@ SENT, SUPPRESSED, FAILED, DEAD = "sent", "suppressed", "failed", "dead"
 STATUSES: Final = (SENT, SUPPRESSED, FAILED, DEAD)
 LONGEST_PAUSE: Final = 30.0
 
+#: What index ``sms`` and the header of a request take: field → pattern of the whole text.
+FIELDS: Final = {
+    "target_id": r"[!-\[\]-~]{1,512}",  # no backslash: that was no UTF-8
+    "campaign": r"(?s).{1,256}",
+    "customer_id": r"[0-9]{1,10}",
+    "event_id": r"[0-9]{1,19}",
+    "decided_at": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?Z",
+    "phone": r"(?s).{1,32}",
+    "text": r"(?s).+",
+}
+LARGEST: Final = {"customer_id": MAX_INT, "event_id": MAX_LONG}
+
 #: Called with the counts by status so far.
 Report = Callable[[dict[str, int]], None]
 
 
-class Order(NamedTuple):
+class OutboxMessage(NamedTuple):
     """What a well-formed entry asks for: the message, and the ids that its document has."""
 
     message: Message
@@ -53,8 +72,40 @@ class Order(NamedTuple):
     ids: dict[str, Any]
 
 
+def parse_entry(entry: Entry) -> OutboxMessage:
+    """The message that ``entry`` asks for; ``ValueError`` says what is wrong with it."""
+    fields = entry.fields
+    for name, pattern in FIELDS.items():
+        if name not in fields:
+            raise ValueError(f"no {name}")
+        if not re.fullmatch(pattern, fields[name]):
+            raise ValueError(f"{name} is wrong: {fields[name][:40]!r}")
+    for name, largest in LARGEST.items():
+        if int(fields[name]) > largest:
+            raise ValueError(f"{name} is larger than {largest}")
+    try:
+        datetime.fromisoformat(fields["decided_at"])
+    except ValueError as error:
+        raise ValueError(f"decided_at is no date: {error}") from None
+    message = Message(fields["target_id"], fields["phone"], fields["text"])
+    ids: dict[str, Any] = {name: fields[name] for name in ("target_id", "campaign", "decided_at")}
+    ids |= {name: int(fields[name]) for name in LARGEST}
+    return OutboxMessage(
+        message, ids["customer_id"], ids | {"dedup_key": message.key, "text": message.text}
+    )
+
+
+def malformed_ids(entry: Entry) -> dict[str, Any]:
+    """What can be said of an entry that is no message: its document has the entry's id."""
+    known: dict[str, Any] = {"dedup_key": f"entry-{entry.id}"}
+    known |= {
+        name: entry.fields[name] for name in ("target_id", "campaign") if name in entry.fields
+    }
+    return known
+
+
 class Worker:
-    """Takes one entry at a time and sees it through."""
+    """Takes one entry at a time and finishes it."""
 
     def __init__(
         self,
@@ -68,30 +119,29 @@ class Worker:
     ) -> None:
         self.settings, self.send, self.provider_name = settings, send, provider_name
         self.client, self.stop, self.count = client, stop, count
-        self.queue = Queue(settings, name)
+        self.outbox = OutboxConsumer(settings, name)
 
     def run(self, once: bool) -> None:
         """Until ``stop`` is set or, ``once``, until the outbox has nothing left."""
         while not self.stop.is_set():
-            entry = self.queue.next()
+            entry = self.outbox.next()
             if entry:
                 self.handle(entry)
-            elif once and self.queue.empty():
+            elif once and self.outbox.empty():
                 break
-        self.queue.leave()
+        self.outbox.leave()
 
     def handle(self, entry: Entry) -> None:
-        """See ``entry`` through, unless the server is to stop or another worker has it."""
+        """Finish ``entry``, unless the server is to stop or another worker has it."""
         try:
-            order = read(entry)
-        except (KeyError, ValueError) as error:
-            why = f"no {error}" if isinstance(error, KeyError) else str(error)
-            return self.give_up(entry, unreadable(entry), f"malformed: {why}", 0)
+            wanted = parse_entry(entry)
+        except ValueError as error:
+            return self.dead_letter(entry, malformed_ids(entry), f"malformed: {error}", 0)
         pause = self.settings.sms_pause_seconds
         while not self.stop.is_set():
-            if self.stop.wait(self.queue.slot()) or not self.queue.mine(entry):
+            if self.stop.wait(self.outbox.rate_limit_wait()) or not self.outbox.renew_claim(entry):
                 return
-            if self.attempt(entry, order):
+            if self.attempt(entry, wanted):
                 return
             # Half fixed, half drawn: many workers do not come back at the same moment. Short
             # enough to be back before others take the entry for a dead worker's.
@@ -99,50 +149,48 @@ class Worker:
             self.stop.wait(min(pause, longest) * random.uniform(0.5, 1))
             pause *= 2
 
-    def attempt(self, entry: Entry, order: Order) -> bool:
-        """Try once; whether the entry is done with."""
-        key = order.message.key
-        before = self.queue.sent_before(key)
-        if before is not None:
-            self.conclude(entry, order, SENT, **before)
-            return True
-        if self.queue.opted_out(order.customer_id):
-            self.conclude(entry, order, SUPPRESSED, reason="opted out after the offer", attempts=0)
-            return True
-        tries = self.queue.count_try(entry)
+    def attempt(self, entry: Entry, wanted: OutboxMessage) -> bool:
+        """Try once; whether the entry is finished."""
+        key, ids = wanted.message.key, wanted.ids
+        sent = self.outbox.receipt(key)
+        if sent is not None:
+            return self.finish(entry, ids, SENT, **sent)
+        if self.outbox.opted_out(wanted.customer_id):
+            reason = "opted out after the offer"
+            return self.finish(entry, ids, SUPPRESSED, reason=reason, attempts=0)
+        tries = self.outbox.count_try(entry)
         if tries > self.settings.sms_tries:
             # Not even an error: the process ended in the middle, each time.
-            self.give_up(entry, order.ids, f"{tries - 1} tries ended without a word", tries - 1)
+            self.dead_letter(entry, ids, f"the process ended in {tries - 1} tries", tries - 1)
             return True
         try:
-            receipt = self.send(order.message)
-        except Refused as error:
-            self.give_up(entry, order.ids, f"refused: {error}", tries)
+            receipt = self.send(wanted.message)
+        except PermanentFailure as error:
+            self.dead_letter(entry, ids, f"refused: {error}", tries)
             return True
-        except Unreachable as error:
-            # Nobody saw it, so it is no try: a gateway may be away for a night.
-            self.queue.count_try(entry, -1)
-            self.write(order.ids, FAILED, reason=str(error), attempts=tries - 1)
+        except ProviderUnreachable as error:
+            self.outbox.set_tries(entry, tries - 1)  # nobody saw it: that was no try
+            self.write(ids, FAILED, reason=str(error), attempts=tries - 1)
             return False
-        except Failed as error:
+        except TemporaryFailure as error:
             if tries >= self.settings.sms_tries:
-                self.give_up(entry, order.ids, f"{tries} tries, the last: {error}", tries)
+                self.dead_letter(entry, ids, f"{tries} tries, the last: {error}", tries)
                 return True
-            self.write(order.ids, FAILED, reason=str(error), attempts=tries)
+            self.write(ids, FAILED, reason=str(error), attempts=tries)
             return False
         sent = {"provider_id": receipt.id, "attempts": tries}
-        self.queue.note_sent(key, sent)
-        self.conclude(entry, order, SENT, **sent)
+        self.outbox.record_sent(key, sent)
+        return self.finish(entry, ids, SENT, **sent)
+
+    def finish(self, entry: Entry, ids: dict[str, Any], status: str, **more: Any) -> bool:
+        self.write(ids, status, **more)
+        self.outbox.acknowledge(entry)
+        self.count(status)
         return True
 
-    def conclude(self, entry: Entry, order: Order, status: str, **more: Any) -> None:
-        self.write(order.ids, status, **more)
-        self.queue.finish(entry)
-        self.count(status)
-
-    def give_up(self, entry: Entry, ids: dict[str, Any], reason: str, attempts: int) -> None:
+    def dead_letter(self, entry: Entry, ids: dict[str, Any], reason: str, attempts: int) -> None:
         self.write(ids, DEAD, reason=reason, attempts=attempts)
-        self.queue.bury(entry, reason, attempts)
+        self.outbox.send_to_dead_letter(entry, reason, attempts)
         self.count(DEAD)
 
     def write(self, ids: dict[str, Any], status: str, **more: Any) -> None:
@@ -164,26 +212,6 @@ class Worker:
         )
         if refused:
             raise WorkshopError(f"Index {index} refused a message: {refused[0].reason}.")
-
-
-def read(entry: Entry) -> Order:
-    """The order that an entry is. ``KeyError`` or ``ValueError`` say what is wrong with it."""
-    fields = entry.fields
-    ids: dict[str, Any] = {name: fields[name] for name in CARRIED if name != "model_version"}
-    ids |= {name: int(fields[name]) for name in ("customer_id", "event_id")}
-    message = Message(fields["target_id"], fields["phone"], fields["text"])
-    if not all(message):
-        raise ValueError("an empty field")
-    ids |= {"dedup_key": message.key, "text": message.text}
-    return Order(message, ids["customer_id"], ids)
-
-
-def unreadable(entry: Entry) -> dict[str, Any]:
-    """What can be said of an entry that is no order: its document is found by the entry's id."""
-    known: dict[str, Any] = {
-        name: entry.fields[name] for name in ("target_id", "campaign") if name in entry.fields
-    }
-    return {"dedup_key": f"entry-{entry.id}", **known}
 
 
 def serve(

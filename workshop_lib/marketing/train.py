@@ -1,15 +1,15 @@
-"""Learn from past ad clicks which listeners take the offer: Spark ML, logistic regression.
+"""Train the model of who takes the offer: Spark ML, logistic regression (Stage 3).
 
 In: features and a label per customer. Out: a fitted pipeline, its threshold and its metrics
-on customers that it has not seen. Whether it is used is for ``gate`` to say, where it is
-kept for ``registry``; ``learn`` puts them together.
+on customers that it has not seen. ``gate`` decides whether it is used, ``registry`` stores it,
+``learn`` calls all three.
 
 Three parts of the customers, drawn by customer and never by row: 60 % to fit, 20 % to
 choose the threshold, 20 % touched once, for the metrics. The takers are a minority, so
 each class is weighted to count the same while fitting (a weighted log-loss); that bends
 the scores away from true probabilities, which is why the threshold is not 0.5 but calibrated
 on the second part: the score at which errors there are fewest. As a check, its meaning as a
-chance (``metrics.chance``) is kept too; with endless data it would be a half.
+chance (``metrics.chance``) is recorded too; with unlimited data it would be 0.5.
 """
 
 from __future__ import annotations

@@ -30,7 +30,10 @@ def elasticsearch(settings: Settings) -> Elasticsearch:
 
 
 def redis_client(settings: Settings) -> redis.Redis:
-    return redis.Redis.from_url(settings.redis_url, decode_responses=True)
+    # What is no UTF-8 is read as \xNN: nobody can write what ends every reader.
+    return redis.Redis.from_url(
+        settings.redis_url, decode_responses=True, encoding_errors="backslashreplace"
+    )
 
 
 def producer(settings: Settings, **options: Any) -> KafkaProducer:
