@@ -171,6 +171,8 @@ def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:
 def _print_description(found: dict[str, Any]) -> None:
     from rich.markup import escape
 
+    from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_ORDINAL
+
     people, tracks = found["customers"], found["tracks"]
     out.print(
         f"[b]{found['plays']:,} plays[/b] from {found['first']} to {found['last']} (UTC), in"
@@ -178,7 +180,8 @@ def _print_description(found: dict[str, Any]) -> None:
         f"[b]{people['number']:,} customers[/b], {people['who played']:,} ids that played,"
         f" {people['closed']:,} closed accounts\n"
         f"[b]{tracks['number']:,} tracks[/b] by {tracks['artists']:,} artists\n"
-        f"[b]{found['interests']['hits']:,} interests[/b] (third play of a track within 30 min)",
+        f"[b]{found['interests']['hits']:,} interests[/b] ({INTEREST_ORDINAL} play of a track"
+        f" within {INTEREST_MINUTES} min)",
         highlight=False,
     )
     for name, counts in found["totals"].items():

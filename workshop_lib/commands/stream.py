@@ -32,9 +32,9 @@ def stream(
     """Stages 2 and 3: plays from Kafka through Spark into Elasticsearch and Redis.
 
     Joins each play with its listener, track and place, counts plays per minute, finds who
-    played the same track three times within 30 minutes, and offers a day of Gold to whom the
-    current model chooses. Runs until Ctrl-C, which lets the running batch end; the next start
-    goes on from there.
+    plays the same track again and again, and offers a day of Gold to whom the current model
+    chooses. Runs until Ctrl-C, which lets the running batch end; the next start goes on from
+    there.
 
     Example: [b]workshop stream[/b], or [b]workshop stream interests --available-now[/b]
     """

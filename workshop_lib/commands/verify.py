@@ -96,6 +96,7 @@ def trace(
     from rich.table import Table
 
     from workshop_lib.schema.play import when
+    from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_ORDINAL
     from workshop_lib.settings import Settings
     from workshop_lib.verify.trace import trace as follow
 
@@ -123,7 +124,8 @@ def trace(
         )
     out.print(table)
     out.print(
-        "line: of the log; Kafka: partition:offset; ★: third of its track within 30 minutes."
+        "line: of the log; Kafka: partition:offset; ★: "
+        f"{INTEREST_ORDINAL} of its track within {INTEREST_MINUTES} minutes."
         " A squeezed replay dates plays long before they reach Kafka.",
         style="dim",
     )

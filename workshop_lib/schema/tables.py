@@ -69,8 +69,8 @@ INDICES: Final[dict[str, Fields]] = {
         "value": "keyword",
         "plays": "integer",
     },
-    # One document per play that is at least the third of its track by its listener
-    # within 30 minutes; _id is that play's event id.
+    # One document per play that completes an interest (``world.INTEREST_RULE``); _id is that
+    # play's event id.
     INTERESTS_INDEX: {
         "event_id": "long",
         "customer_id": "integer",

@@ -79,7 +79,7 @@ def aggregates_query(records: DataFrame, reference: Reference, settings: Setting
 
 
 def interests_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
-    """Three times within 30 minutes → index ``interests`` and each listener's list."""
+    """The same track again and again → index ``interests`` and each listener's list."""
     good = plays(parse(records, settings))
     found = interests(distinct(good, settings))
     known = with_place(

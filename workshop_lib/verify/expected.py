@@ -58,7 +58,7 @@ def expected(world: Path, first_line: int, next_line: int, shift_ms: int) -> Exp
 
 
 def interest_hits(plays: pd.DataFrame) -> pd.DataFrame:
-    """Plays whose customer played the same track two plays earlier, at most 30 minutes before."""
+    """Plays that complete an interest, by the rule of ``schema.world``: by event time, ends in."""
     ordered = plays.sort_values(["customer_id", "track_id", "played_at", "event_id"])
     earlier = ordered.groupby(["customer_id", "track_id"])["played_at"].shift(INTEREST_PLAYS - 1)
     columns = ["event_id", "customer_id", "track_id", "played_at"]

@@ -176,7 +176,7 @@ def _minutes(settings: Settings, want: Expected) -> list[Check]:
 
 
 def _interests(settings: Settings, want: Expected) -> list[Check]:
-    """Three plays within 30 minutes: all of them, no others, alike in both stores."""
+    """The same track often enough: all of them, no others, alike in both stores."""
     found = actual.event_ids(settings, INTERESTS_INDEX)
     inside = set(want.plays["event_id"])
     planted = [

@@ -44,7 +44,7 @@ class TracedPlay:
     arrived_at: int | None = None  # Kafka took it
     processed_at: int | None = None  # the stream wrote it
     title: str | None = None
-    interest: bool = False  # third of its track within 30 minutes
+    interest: bool = False  # completes one: see schema.world
 
     @property
     def delays(self) -> dict[str, float | None]:

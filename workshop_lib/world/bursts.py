@@ -1,11 +1,12 @@
-"""Planted interests: plays whose verdict under the 3-in-30-minutes rule is known.
+"""Planted interests: plays whose verdict under the rule of interest is known.
 
 In: people, and the world's end. Out: ``Burst``s, near misses among them, spread over every
 day of the world, twice as many on the last. Serves ``generate``, and through the ledger the
 score of Stage 2.
 
-The rule: a play is a hit if and only if it and the play before the previous one, of the
-same track by the same customer, are at most 30 minutes apart (event time, each event once).
+The rule, of ``schema.world``: a play is a hit if and only if it and the play ``BACK`` before
+it, of the same track by the same customer, are at most ``LIMIT`` apart (event time, each event
+once). It needs at least three plays here.
 """
 
 from __future__ import annotations
@@ -16,50 +17,76 @@ from typing import Final
 
 import numpy as np
 
-from workshop_lib.schema.world import INTEREST_MINUTES
+from workshop_lib.schema.world import (
+    INTEREST_MINUTES,
+    INTEREST_NUMBER,
+    INTEREST_ORDINAL,
+    INTEREST_PLAYS,
+    NUMBER,
+    ORDINAL,
+)
 from workshop_lib.world.people import People
 from workshop_lib.world.plays import DAY, HOUR, MINUTE, SECOND, Plays
 from workshop_lib.world.randomness import Ints, rng
 
 LIMIT: Final = INTEREST_MINUTES * MINUTE
+BACK: Final = INTEREST_PLAYS - 1
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``offsets`` of the plays from the first, ms; ``hits``, ``late`` (with the delay of their
-    arrival, ms) and ``twice`` (its line comes again) are indices into them."""
+    """``offsets`` of the plays from the first, ms; ``late`` (with the delay of their arrival,
+    ms) and ``twice`` (its line comes again) are indices into them."""
 
     why: str
     offsets: tuple[int, ...]
-    hits: tuple[int, ...] = ()
     late: tuple[tuple[int, int], ...] = ()
     twice: tuple[int, ...] = ()
     at: str = "anywhere"  # or on the hour, or at midnight: that moment is inside the burst
 
+    @property
+    def hits(self) -> tuple[int, ...]:
+        """Indices of the plays that complete an interest."""
+        at = self.offsets
+        return tuple(i for i in range(BACK, len(at)) if at[i] - at[i - BACK] <= LIMIT)
 
+
+def _after(*offsets: int) -> tuple[int, ...]:
+    """A first play, as many right after it as the rule has more than three, and ``offsets``."""
+    return (*(n * MINUTE for n in range(INTEREST_PLAYS - 2)), *offsets)
+
+
+_MANY, _NTH = INTEREST_NUMBER, INTEREST_ORDINAL
+_FEWER, _MORE = NUMBER[BACK], NUMBER[BACK + 2]
+_MIN: Final = f"{INTEREST_MINUTES} min"
 KINDS: Final = (
-    Kind("three plays, first to third exactly 30 min", (0, 14 * MINUTE, LIMIT), (2,)),
-    Kind("30 min and 1 ms: no interest", (0, 14 * MINUTE, LIMIT + 1)),
-    Kind("30 min and 1 s: no interest", (0, 14 * MINUTE, LIMIT + SECOND)),
-    Kind("two plays, one line of them twice: no interest", (0, 12 * MINUTE), twice=(1,)),
+    Kind(f"{_MANY} plays, first to {_NTH} exactly {_MIN}", _after(14 * MINUTE, LIMIT)),
+    Kind(f"{_MIN} and 1 ms: no interest", _after(14 * MINUTE, LIMIT + 1)),
+    Kind(f"{_MIN} and 1 s: no interest", _after(14 * MINUTE, LIMIT + SECOND)),
     Kind(
-        "the third play arrives 6 min late",
-        (0, 9 * MINUTE, 20 * MINUTE),
-        (2,),
-        late=((2, 6 * MINUTE),),
+        f"{_FEWER} plays, one line of them twice: no interest",
+        _after(12 * MINUTE),
+        twice=(BACK - 1,),
     ),
     Kind(
-        "the second play arrives after the third",
-        (0, 10 * MINUTE, 13 * MINUTE),
-        (2,),
-        late=((1, 8 * MINUTE),),
+        f"the {_NTH} play arrives 6 min late",
+        _after(9 * MINUTE, 20 * MINUTE),
+        late=((BACK, 6 * MINUTE),),
     ),
-    Kind("three plays across the hour", (0, 8 * MINUTE, 20 * MINUTE), (2,), at="hour"),
-    Kind("three plays across midnight", (0, 8 * MINUTE, 20 * MINUTE), (2,), at="midnight"),
-    Kind("five plays in 20 min", tuple(n * 5 * MINUTE for n in range(5)), (2, 3, 4)),
     Kind(
-        "four plays in an hour, no three of them in 30 min: no interest",
-        (0, 29 * MINUTE, 31 * MINUTE, 60 * MINUTE),
+        f"the {ORDINAL[BACK]} play arrives after the {_NTH}",
+        _after(10 * MINUTE, 13 * MINUTE),
+        late=((BACK - 1, 8 * MINUTE),),
+    ),
+    Kind(f"{_MANY} plays across the hour", _after(8 * MINUTE, 20 * MINUTE), at="hour"),
+    Kind(f"{_MANY} plays across midnight", _after(8 * MINUTE, 20 * MINUTE), at="midnight"),
+    Kind(
+        f"{NUMBER[BACK + 3]} plays in {5 * (BACK + 2)} min",
+        tuple(n * 5 * MINUTE for n in range(INTEREST_PLAYS + 2)),
+    ),
+    Kind(
+        f"{_MORE} plays in an hour, no {_MANY} of them in {_MIN}: no interest",
+        _after(29 * MINUTE, 31 * MINUTE, 60 * MINUTE),
     ),
 )
 #: No natural play of the same customer and track within so much of a burst.

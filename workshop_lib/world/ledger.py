@@ -29,12 +29,12 @@ BACK = INTEREST_PLAYS - 1
 
 
 def interest_hits(frame: pd.DataFrame) -> pd.DataFrame:
-    """The plays that are at least the third of their track by their customer in 30 minutes.
+    """The plays that complete an interest: ``schema.world.INTEREST_RULE``.
 
     ``frame`` has event_id, customer_id, track_id and played_at (ms), in any order; a repeated
     event id counts once (its first row). Out: those four columns, ordered by customer, track
-    and time. Play i is a hit if and only if played_at[i] − played_at[i−2] ≤ 30 min among the
-    plays of its customer and track, ordered by (played_at, event_id).
+    and time. Play i is a hit if and only if played_at[i] − played_at[i − ``BACK``] ≤ ``LIMIT``
+    among the plays of its customer and track, ordered by (played_at, event_id).
     """
     columns = ["event_id", "customer_id", "track_id", "played_at"]
     plays = frame.drop_duplicates("event_id")[columns].astype("int64")
