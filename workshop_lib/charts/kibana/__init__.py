@@ -1,5 +1,6 @@
-"""What Kibana shows: a table of charts, a table of dashboards, and what writes them as NDJSON.
+"""Kibana's saved objects, written from the catalogue.
 
-``charts`` and ``dashboards`` are the source, ``saved_objects`` turns them into what Kibana
-imports; ``make kibana`` writes it to ``docker/kibana/workshop.ndjson``.
+``dashboards`` says which charts of the catalogue stand on which dashboard, ``visualizations``
+and ``saved_objects`` turn both into what Kibana imports, ``document`` into the tables of
+``docs/kibana.md``. ``make kibana`` writes the files.
 """

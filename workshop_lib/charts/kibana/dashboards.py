@@ -1,6 +1,6 @@
 """Every dashboard in Kibana: its rows of charts, its controls, where a click leads.
 
-In: the names of ``charts``. Out: ``DASHBOARDS``. Change one, then run ``make kibana``.
+In: the names of the catalogue's charts. Out: ``DASHBOARDS``. Change one, then run ``make kibana``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ class Row(NamedTuple):
         return [(name, int(width)) for name, width in zip(words[::2], words[1::2], strict=True)]
 
 
-class Dashboard(NamedTuple):
-    """``drilldowns``: chart → the dashboard that a click in it opens, filtered by the click.
+class Layout(NamedTuple):
+    """A dashboard.
 
+    ``drilldowns``: chart → the dashboard that a click in it opens, filtered by the click.
     ``controls``: (index, field, title) of lists to choose from.
     """
 
@@ -41,7 +42,7 @@ HOURS: Final = 26
 REFRESH_SECONDS: Final = 10
 
 DASHBOARDS: Final = (
-    Dashboard(
+    Layout(
         "stage-1",
         "Stage 1 · See it",
         "Plays as they come out of the log. Click a listener to see only theirs.",
@@ -53,7 +54,7 @@ DASHBOARDS: Final = (
         ),
         {"raw-listeners": "listener"},
     ),
-    Dashboard(
+    Layout(
         "stage-2",
         "Stage 2 · Process it",
         "Plays with their listeners and tracks, counts per minute, interests as they form."
@@ -72,7 +73,7 @@ DASHBOARDS: Final = (
         ),
         {"states": "state", "state-map": "state"},
     ),
-    Dashboard(
+    Layout(
         "stage-3",
         "Stage 3 · Act on it",
         "Models and the gate, who gets an offer, what became of the messages.",
@@ -86,7 +87,7 @@ DASHBOARDS: Final = (
         ),
         {"target-states": "state", "target-listeners": "listener"},
     ),
-    Dashboard(
+    Layout(
         "state",
         "Listeners of a state",
         "Choose a state, or come here by a click on one. Click a listener to see only theirs.",
@@ -99,7 +100,7 @@ DASHBOARDS: Final = (
         {"listeners": "listener", "target-listeners": "listener"},
         (("plays", "state", "State"),),
     ),
-    Dashboard(
+    Layout(
         "listener",
         "One listener",
         "Plays, interests, offer and message of the listener whom you choose or clicked.",

@@ -1,6 +1,6 @@
-"""The tables of ``docs/kibana.md``, written from the tables of charts and dashboards.
+"""The tables of ``docs/kibana.md``, written from the catalogue and the dashboards.
 
-In: ``CHARTS`` and ``DASHBOARDS``. Out: the document with what lies between its two marks anew.
+In: the charts of Kibana, and ``DASHBOARDS``. Out: the document, with new text between its marks.
 """
 
 from __future__ import annotations
@@ -9,13 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from workshop_lib.charts.kibana.charts import CHARTS, KINDS, TIME_FIELD
+from workshop_lib.charts.catalogue import TIME_FIELD
 from workshop_lib.charts.kibana.dashboards import DASHBOARDS
-from workshop_lib.charts.kibana.saved_objects import object_id
+from workshop_lib.charts.kibana.saved_objects import charts, object_id
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import PROJECT
 
 DOCUMENT: Final = PROJECT / "docs" / "kibana.md"
+#: kind of a chart → what it is called in Kibana
+KINDS: Final = {
+    "documents": "Discover session",
+    "metric": "Metric",
+    "bars": "Vertical bar",
+    "rows": "Horizontal bar",
+    "line": "Line",
+    "pie": "Pie",
+    "table": "Data table",
+    "state map": "Vega",
+    "map": "Maps",
+}
 BEGIN: Final = "<!-- written by `make kibana` from here -->\n"
 END: Final = "<!-- to here -->\n"
 
@@ -23,15 +35,15 @@ END: Final = "<!-- to here -->\n"
 def tables() -> str:
     dashboards = [(f"`{object_id(d.name)}`", d.title, d.about) for d in DASHBOARDS]
     views = [(f"`{object_id(index)}`", index, TIME_FIELD[index] or "none") for index in INDICES]
-    charts = [
-        (f"`{object_id(c.name)}`", f"{c.stage}", c.title, KINDS[c.kind], c.reads, c.question)
-        for c in CHARTS
+    rows = [
+        (f"`{object_id(c.name)}`", f"{c.stage}", c.title, KINDS[c.kind], c.index, c.question)
+        for c in charts()
     ]
     return "\n".join(
         (
             _table(("dashboard", "title", "what it is for"), dashboards),
             _table(("data view", "index", "time"), views),
-            _table(("chart", "stage", "title", "kind", "index", "the question it answers"), charts),
+            _table(("chart", "stage", "title", "kind", "index", "the question it answers"), rows),
         )
     )
 

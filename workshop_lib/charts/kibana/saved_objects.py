@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from workshop_lib.charts.kibana.aggregations import bucket, metric
-from workshop_lib.charts.kibana.charts import CHARTS, TIME_FIELD, Chart
-from workshop_lib.charts.kibana.dashboards import DASHBOARDS, HOURS, REFRESH_SECONDS, Dashboard
-from workshop_lib.charts.kibana.looks import LOOKS
-from workshop_lib.charts.kibana.maps import place_map, state_map
+from workshop_lib.charts.catalogue import CHARTS, TIME_FIELD, ChartSpec
+from workshop_lib.charts.kibana.dashboards import DASHBOARDS, HOURS, REFRESH_SECONDS, Layout
+from workshop_lib.charts.kibana.visualizations import template, vis_state
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import PROJECT
 
@@ -40,6 +38,8 @@ SOURCE: Final = "kibanaSavedObjectMeta.searchSourceJSON.index"
 
 #: Numbers that would otherwise be written like amounts, with a comma.
 PLAIN: Final[tuple[str, ...]] = ("event_id", "customer_id", "track_id", "hour", "age")
+#: What maps and dashboards open on.
+TIME_RANGE: Final = {"from": f"now-{HOURS}h", "to": "now"}
 PERCENT: Final[tuple[str, ...]] = ("error", "precision", "recall", "base_rate")
 
 
@@ -50,12 +50,17 @@ def object_id(name: str) -> str:
 
 def objects() -> list[SavedObject]:
     """Everything: data views, charts, dashboards."""
-    used = {chart.reads for chart in CHARTS}
     return [
-        *(data_view(index) for index in INDICES if index in used),
-        *(chart_object(chart) for chart in CHARTS),
+        *(data_view(index) for index in INDICES),
+        *(chart_object(chart) for chart in charts()),
         *(dashboard_object(dashboard) for dashboard in DASHBOARDS),
     ]
+
+
+def charts() -> list[ChartSpec]:
+    """Those of the catalogue that a dashboard shows."""
+    shown = {name for each in DASHBOARDS for row in each.rows for name, _ in row.panels()}
+    return [chart for chart in CHARTS.values() if chart.name in shown]
 
 
 def ndjson(saved: Iterable[SavedObject] | None = None) -> str:
@@ -101,112 +106,78 @@ def _number(pattern: str) -> dict[str, Any]:
 # Charts -------------------------------------------------------------------------
 
 
-def chart_object(chart: Chart) -> SavedObject:
-    return _BY_KIND.get(chart.kind, _aggregated)(chart)
+def object_type(chart: ChartSpec) -> str:
+    return {"documents": "search", "map": "map"}.get(chart.kind, "visualization")
 
 
-def _documents(chart: Chart) -> SavedObject:
-    time_field = TIME_FIELD[chart.reads]
-    attributes = {
-        **_named(chart),
-        **_search_source(chart),
-        "columns": list(chart.splits),
-        "sort": [[time_field, "desc"]] if time_field else [["trained_at", "desc"]],
-        "grid": {},
-        "hideChart": False,
-        "isTextBasedQuery": False,
-        "timeRestore": False,
+def chart_object(chart: ChartSpec) -> SavedObject:
+    # The stage before the title, so that a list of all is in the story's order.
+    title = f"{chart.stage} · {chart.title}"
+    kind, name = object_type(chart), SOURCE
+    attributes: dict[str, Any] = {"title": title, "description": chart.question}
+    if kind == "map":
+        layers, state, name = _map(chart)
+        attributes |= {
+            "layerListJSON": _json(layers),
+            "mapStateJSON": _json(state),
+            "uiStateJSON": _json({"isLayerTOCOpen": False, "openTOCDetails": []}),
+        }
+    else:
+        source = {"indexRefName": SOURCE, "query": _query(chart.where), "filter": []}
+        attributes["kibanaSavedObjectMeta"] = {"searchSourceJSON": _json(source)}
+    if kind == "search":
+        attributes |= {
+            "columns": list(chart.columns),
+            "sort": [[TIME_FIELD[chart.index] or "trained_at", "desc"]],
+            "grid": {},
+            "hideChart": False,
+            "isTextBasedQuery": False,
+            "timeRestore": False,
+        }
+    elif kind == "visualization":
+        state = _vega(chart) if chart.kind == "state map" else vis_state(chart)
+        attributes |= {
+            "uiStateJSON": "{}",
+            "version": 1,
+            "visState": _json({"title": title, **state}),
+        }
+    return _saved(kind, chart.name, attributes, [_reference(name, chart.index)])
+
+
+def _vega(chart: ChartSpec) -> dict[str, Any]:
+    """A Vega drawing: a dot per place and a circle per state at the middle of its plays, so
+    that the country shows by itself."""
+    time, field = TIME_FIELD[chart.index], chart.splits[0].field
+    spec = template("state_map", index=chart.index, time=str(time), field=field)
+    return {"type": "vega", "aggs": [], "params": {"spec": json.dumps(spec, indent=2)}}
+
+
+def _map(chart: ChartSpec) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+    """Layers and state of Kibana's Maps, and the layer's name for its index: a grid that
+    becomes finer as one zooms in."""
+    made = template("place_map", field=chart.splits[0].field)
+    state = {
+        **made["state"],
+        "timeFilters": TIME_RANGE,
+        "refreshConfig": {"isPaused": False, "interval": REFRESH_SECONDS * 1000},
+        "query": _query(""),
+        "filters": [],
+        "settings": {"autoFitToDataBounds": False, "backgroundColor": "#ffffff"},
     }
-    return _saved("search", chart.name, attributes, [_reference(SOURCE, chart.reads)])
-
-
-def _aggregated(chart: Chart) -> SavedObject:
-    look = LOOKS[chart.kind]
-    metrics = [metric(chart, number) for number in range(len(chart.metrics))]
-    places = [look.places[min(n, len(look.places) - 1)] for n in range(len(chart.splits))]
-    buckets = list(zip(chart.splits, places, strict=True))
-    if chart.charts:
-        buckets.insert(0, (chart.charts, "split"))
-    aggs = metrics + [
-        bucket(chart, text, len(metrics) + n, place) for n, (text, place) in enumerate(buckets, 1)
-    ]
-    return _visualization(chart, look.type, aggs, look.params(chart, metrics))
-
-
-def _vega(chart: Chart) -> SavedObject:
-    return _visualization(chart, "vega", [], {"spec": json.dumps(state_map(chart), indent=2)})
-
-
-def _visualization(
-    chart: Chart, kind: str, aggs: list[dict[str, Any]], params: dict[str, Any]
-) -> SavedObject:
-    named = _named(chart)
-    state = {"title": named["title"], "type": kind, "aggs": aggs, "params": params}
-    attributes = {
-        **named,
-        **_search_source(chart),
-        "uiStateJSON": "{}",
-        "version": 1,
-        "visState": _json(state),
-    }
-    return _saved("visualization", chart.name, attributes, [_reference(SOURCE, chart.reads)])
-
-
-def _map(chart: Chart) -> SavedObject:
-    made = place_map(chart)
-    attributes = {
-        **_named(chart),
-        "layerListJSON": _json(made["layers"]),
-        "mapStateJSON": _json(
-            {
-                **made["state"],
-                "timeFilters": _time_range(),
-                "refreshConfig": {"isPaused": False, "interval": REFRESH_SECONDS * 1000},
-                "query": _query(""),
-                "filters": [],
-                "settings": {"autoFitToDataBounds": False, "backgroundColor": "#ffffff"},
-            }
-        ),
-        "uiStateJSON": _json({"isLayerTOCOpen": False, "openTOCDetails": []}),
-    }
-    source = made["layers"][0]["sourceDescriptor"]["indexPatternRefName"]
-    return _saved("map", chart.name, attributes, [_reference(source, chart.reads)])
-
-
-_BY_KIND: Final[dict[str, Callable[[Chart], SavedObject]]] = {
-    "documents": _documents,
-    "state map": _vega,
-    "map": _map,
-}
-_TYPE: Final = {"documents": "search", "map": "map"}
-
-
-def object_type(chart: Chart) -> str:
-    return _TYPE.get(chart.kind, "visualization")
-
-
-def _named(chart: Chart) -> dict[str, Any]:
-    """The stage before the title, so that a list of all is in the story's order."""
-    return {"title": f"{chart.stage} · {chart.title}", "description": chart.question}
-
-
-def _search_source(chart: Chart) -> dict[str, Any]:
-    source = {"indexRefName": SOURCE, "query": _query(chart.where), "filter": []}
-    return {"kibanaSavedObjectMeta": {"searchSourceJSON": _json(source)}}
+    return made["layers"], state, made["layers"][0]["sourceDescriptor"]["indexPatternRefName"]
 
 
 # Dashboards ---------------------------------------------------------------------
 
 
-def dashboard_object(dashboard: Dashboard) -> SavedObject:
-    by_name = {chart.name: chart for chart in CHARTS}
+def dashboard_object(dashboard: Layout) -> SavedObject:
     panels: list[dict[str, Any]] = []
     references: list[dict[str, str]] = []
     y = 0
     for row in dashboard.rows:
         x = 0
         for name, width in row.panels():
-            chart = by_name[name]
+            chart = CHARTS[name]
             panels.append(
                 {
                     "type": object_type(chart),
@@ -240,8 +211,8 @@ def dashboard_object(dashboard: Dashboard) -> SavedObject:
         "panelsJSON": _json(panels),
         "optionsJSON": _json({"useMargins": True, "syncColors": True, "hidePanelTitles": False}),
         "timeRestore": True,
-        "timeFrom": _time_range()["from"],
-        "timeTo": _time_range()["to"],
+        "timeFrom": TIME_RANGE["from"],
+        "timeTo": TIME_RANGE["to"],
         "refreshInterval": {"pause": False, "value": REFRESH_SECONDS * 1000},
         "kibanaSavedObjectMeta": {
             "searchSourceJSON": _json({"query": _query(""), "filter": []}),
@@ -257,7 +228,7 @@ def dashboard_object(dashboard: Dashboard) -> SavedObject:
     return _saved("dashboard", dashboard.name, attributes, references)
 
 
-def _enhancements(dashboard: Dashboard, name: str) -> dict[str, Any]:
+def _enhancements(dashboard: Layout, name: str) -> dict[str, Any]:
     """The drilldown of a panel, if it has one.
 
     It takes the time range along, but of the filters only the click's own: another one might
@@ -282,16 +253,16 @@ def _enhancements(dashboard: Dashboard, name: str) -> dict[str, Any]:
     return {"dynamicActions": {"events": [event]}}
 
 
-def _event_id(dashboard: Dashboard, name: str) -> str:
+def _event_id(dashboard: Layout, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{dashboard.name}/{name}"))
 
 
-def _drilldown_reference(dashboard: Dashboard, name: str) -> str:
+def _drilldown_reference(dashboard: Layout, name: str) -> str:
     event = _event_id(dashboard, name)
     return f"drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"
 
 
-def _controls(dashboard: Dashboard) -> dict[str, Any]:
+def _controls(dashboard: Layout) -> dict[str, Any]:
     panels = {
         field: {
             "type": "optionsListControl",
@@ -318,10 +289,6 @@ def _controls(dashboard: Dashboard) -> dict[str, Any]:
 
 
 # Parts of all -------------------------------------------------------------------
-
-
-def _time_range() -> dict[str, str]:
-    return {"from": f"now-{HOURS}h", "to": "now"}
 
 
 def _query(text: str) -> dict[str, str]:
