@@ -24,10 +24,9 @@ import numpy as np
 from workshop_lib.world.behaviour import listen
 from workshop_lib.world.catalogue import make_catalogue
 from workshop_lib.world.generate import FULL, UNTIL, generate
-from workshop_lib.world.lines import play_lines
 from workshop_lib.world.people import make_people
 from workshop_lib.world.places import zip_places
-from workshop_lib.world.plays import zip_list
+from workshop_lib.world.plays import csv_lines, zip_list
 
 #: The loop is slow; its rate does not depend on how many it makes.
 LOOP_PLAYS = 100_000
@@ -47,7 +46,7 @@ def plays_only(folder: Path) -> int:
     plays = plays.take(np.argsort(plays.played_at, kind="stable"))
     zips = zip_list(people.zip, people.trip_zip)
     with (folder / "vectorised.csv").open("wb") as file:
-        file.writelines(play_lines(np.arange(len(plays)), plays, zips, {}))
+        file.writelines(csv_lines(np.arange(len(plays)), plays, zips, {}))
     return len(plays)
 
 

@@ -17,11 +17,11 @@ import pytest
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.play import MalformedPlay, parse, to_line
-from workshop_lib.world import faults, lines
+from workshop_lib.world import faults
 from workshop_lib.world.behaviour import _one_at_a_time
 from workshop_lib.world.generate import generate
 from workshop_lib.world.ledger import interest_hits
-from workshop_lib.world.plays import DAY, HOUR, MINUTE, Plays
+from workshop_lib.world.plays import DAY, HOUR, MINUTE, Plays, csv_lines
 from workshop_lib.world.read import load_customers, load_tracks
 
 SMALL = {"customers": 300, "tracks": 120, "plays": 20_000, "days": 8}
@@ -295,7 +295,7 @@ def test_lines_have_the_form_of_the_one_and_only_writer() -> None:
         mobile=np.arange(rows) % 2 == 0,
         place=np.arange(rows) % 3,
     )
-    written = b"".join(lines.play_lines(event, plays, zips, {3: b"broken \0\x01", 8: b""}))
+    written = b"".join(csv_lines(event, plays, zips, {3: b"broken \0\x01", 8: b""}))
     got = written.split(b"\n")
     assert (got[3], got[8], got[9]) == (b"broken \0\x01", b"", b"")
     for i in (0, 1, 2, 4, 5, 6, 7):

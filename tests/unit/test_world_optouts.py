@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workshop_lib.world.clicks import opt_outs
 from workshop_lib.world.generate import generate
-from workshop_lib.world.optouts import opt_outs
 
 
 def test_a_few_of_all_and_some_of_the_takers() -> None:

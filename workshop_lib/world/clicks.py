@@ -1,7 +1,7 @@
-"""Who clicks the offer, and why: the truth that Stage 3 has to learn.
+"""Who clicks the offer, and why: the truth that Stage 3 has to learn. And who opts out.
 
-In: people and their plays. Out: the rows of ``clicks.csv``, and per customer the chance that
-made them click. Serves ``generate``.
+In: people and their plays. Out: the rows of ``clicks.csv``, per customer the chance that
+made them click, and the ids in ``optouts.csv``. Serves ``generate``.
 
 A listener below Gold with an open account takes the one-day Gold upgrade when three habits
 come together: listening in the evening, on a mobile, and to the same tracks again and
@@ -35,6 +35,9 @@ CAUSES: Final[dict[str, tuple[float, float, float]]] = {
 STEEPNESS: Final = 7.0
 TAKERS: Final = 0.14  # of those who could: the threshold lies where about so many are above
 OTHER_AD_SHARE: Final = 0.03
+#: Opt-outs: a share of all customers, and of the takers besides, so that a missing check shows.
+OPT_OUT_SHARE: Final = 0.03
+OPT_OUT_TAKERS: Final = 0.05
 EVENING: Final = (17, 22)  # first hour, hour after the last
 
 
@@ -133,3 +136,14 @@ def _table(
             "Localtime": when,
         }
     )
+
+
+def opt_outs(would_take: np.ndarray, seed: int) -> Ints:
+    """Ids of those who want no messages, ascending; ``would_take``: a flag per customer id."""
+    draw = rng(seed, "optouts")
+    out = draw.random(len(would_take)) < OPT_OUT_SHARE
+    takers = np.flatnonzero(would_take)
+    if len(takers):
+        some = max(round(OPT_OUT_TAKERS * len(takers)), 1)
+        out[draw.choice(takers, some, replace=False)] = True
+    return np.flatnonzero(out).astype(np.int64)

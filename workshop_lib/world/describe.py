@@ -6,23 +6,15 @@ In: the folder of a world. Out: plain numbers, as ``workshop data describe`` pri
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.schema.labels import (
-    AGE_LABELS,
-    AGE_LIMITS,
-    CAMPAIGN,
-    DEVICE,
-    GENDER,
-    LEVEL,
-    UNKNOWN,
-)
-from workshop_lib.world.ledger import interest_hits
-from workshop_lib.world.places import zip_places
+from workshop_lib.schema.labels import CAMPAIGN, LEVEL, UNKNOWN
+from workshop_lib.world.ledger import interest_hits, totals
 from workshop_lib.world.read import load_clicks, load_customers, load_tracks
 from workshop_lib.world.rows import reason_kind
 
@@ -71,43 +63,38 @@ def describe(folder: Path) -> dict[str, Any]:
 def _totals(
     plays: pd.DataFrame, when: pd.Series, customers: pd.DataFrame, tracks: pd.DataFrame
 ) -> dict[str, dict[str, int]]:
-    """Plays per label; hours and weekdays in their order, the others most first."""
-    customers, tracks = customers.set_index("customer_id"), tracks.set_index("track_id")
-    who, what = plays["customer_id"], plays["track_id"]
-    age = when.dt.year - who.map(customers["birth_year"]).astype("Float64")
-    band = pd.cut(
-        age.astype("float64"),
-        [*AGE_LIMITS, 200],
-        right=False,
-        labels=AGE_LABELS,
-    ).astype(object)
-    state = zip_places().set_index("zip")["state"]
-    bands = _counts(band.fillna(UNKNOWN))
+    """Plays per label that occurs; hours, weekdays and ages in their order, others most first."""
+    found = totals(
+        customers.set_index("customer_id"),
+        plays["customer_id"].to_numpy(),
+        plays["played_at"].to_numpy(),
+        plays["is_mobile"].to_numpy(dtype=bool),
+        plays["zip"].value_counts().to_dict(),
+    )
     weekdays = when.dt.dayofweek.value_counts()
+    track = plays["track_id"].map(tracks.set_index("track_id")["title"])
+    artist = plays["track_id"].map(tracks.set_index("track_id")["artist"])
     return {
-        "hour": {f"{h:02d}": int(n) for h, n in enumerate(_in_order(when.dt.hour, 24))},
+        "hour": {f"{int(hour):02d}": n for hour, n in found["hour"].items()},
         "weekday": {day: int(weekdays.get(n, 0)) for n, day in enumerate(WEEKDAYS)},
-        "device": _counts(plays["is_mobile"].astype(bool).map(DEVICE)),
-        "gender": _counts(who.map(customers["gender"].map(GENDER)).fillna(UNKNOWN)),
-        "age_band": {label: bands[label] for label in (*AGE_LABELS, UNKNOWN) if label in bands},
-        "level": _counts(who.map(customers["level"].map(LEVEL)).fillna(UNKNOWN)),
-        "state": _counts(plays["zip"].map(state).fillna(UNKNOWN), TOP),
-        "track": _counts(what.map(tracks["title"]).fillna(UNKNOWN), TOP),
-        "artist": _counts(what.map(tracks["artist"]).fillna(UNKNOWN), TOP),
+        "device": _most_first(found["device"]),
+        "gender": _most_first(found["gender"]),
+        "age_band": {label: n for label, n in found["age_band"].items() if n},
+        "level": _most_first(found["level"]),
+        "state": _most_first(found["state"], TOP),
+        "track": _counts(track.fillna(UNKNOWN), TOP),
+        "artist": _counts(artist.fillna(UNKNOWN), TOP),
     }
 
 
-def _in_order(numbers: pd.Series, size: int) -> list[int]:
-    return numbers.value_counts().reindex(range(size), fill_value=0).tolist()
-
-
 def _counts(column: pd.Series, size: int | None = None) -> dict[str, int]:
-    """Label → number, most first, equal ones by label."""
-    counts = column.value_counts().rename_axis("label").reset_index(name="number")
-    counts = counts.sort_values(["number", "label"], ascending=[False, True]).head(
-        size or len(counts)
-    )
-    return {str(label): int(n) for label, n in zip(counts["label"], counts["number"], strict=True)}
+    return _most_first(column.value_counts().to_dict(), size)
+
+
+def _most_first(counts: Mapping[Any, int], size: int | None = None) -> dict[str, int]:
+    """Label → number where it is not 0, most first, equal ones by label; ``size`` at most."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
+    return {str(label): int(n) for label, n in ordered if n}
 
 
 def _bursts(summary: dict[str, Any]) -> dict[str, int]:

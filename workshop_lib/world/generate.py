@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -24,12 +25,10 @@ from workshop_lib.world import ledger
 from workshop_lib.world.behaviour import listen
 from workshop_lib.world.bursts import Bursts, plant, undisturbed
 from workshop_lib.world.catalogue import make_catalogue, tracks_table
-from workshop_lib.world.clicks import CAUSES, STEEPNESS, Clicks, click
+from workshop_lib.world.clicks import CAUSES, STEEPNESS, Clicks, click, opt_outs
 from workshop_lib.world.faults import BREAK, KIND_NAMES, MALFORMED, arrive, counts
-from workshop_lib.world.lines import play_lines
-from workshop_lib.world.optouts import opt_outs
-from workshop_lib.world.people import customers_table, make_people
-from workshop_lib.world.plays import SECOND, UNKNOWN_ZIPS, Plays, zip_list
+from workshop_lib.world.people import People, customers_table, make_people
+from workshop_lib.world.plays import SECOND, UNKNOWN_ZIPS, Plays, csv_lines, zip_list
 from workshop_lib.world.publish import staged
 from workshop_lib.world.randomness import Ints, rng
 
@@ -119,7 +118,7 @@ def generate(
         "malformed": {name: list(lines.fault.values()).count(name) for name in BREAK},
         "unknown": unknown,
         "interests": {"hits": ledger.count_hits(happened)},
-        "totals": ledger.totals(people, happened, zips, _years),
+        "totals": _totals(people, happened, zips),
         "clicks": _clicks_summary(clicks),
         "optouts": {"customers": len(silent), "would_take": int(would_take[silent].sum())},
         "bursts": _bursts_summary(bursts, burst_row + 1),
@@ -132,7 +131,7 @@ def generate(
             )
         )
         with (making / "tracks.csv").open("wb") as file:
-            file.writelines(play_lines(event_id, arrived, zips, broken))
+            file.writelines(csv_lines(event_id, arrived, zips, broken))
         _write(customers_table(people, seed, until), making / "cust.csv")
         _write(tracks_table(catalogue), making / "music.csv")
         _write(clicks.table, making / "clicks.csv", csv.QUOTE_MINIMAL)
@@ -214,8 +213,19 @@ def _break(
     return lines, reasons
 
 
-def _years(millis: Ints) -> Ints:
-    return millis.astype("datetime64[ms]").astype("datetime64[Y]").astype(np.int64) + 1970
+def _totals(people: People, plays: Plays, zips: np.ndarray) -> dict[str, dict[str, int]]:
+    customers = pd.DataFrame(
+        {
+            "gender": people.gender,
+            "level": people.level,
+            "birth_year": np.where(people.birth_year > 0, people.birth_year, np.nan),
+        }
+    )
+    per_place = np.bincount(plays.place, minlength=len(zips)).tolist()
+    per_zip: Counter[str] = Counter()
+    for code, number in zip(zips.tolist(), per_place, strict=True):
+        per_zip[code] += number
+    return ledger.totals(customers, plays.customer, plays.played_at, plays.mobile, per_zip)
 
 
 def _tally(codes: Ints, names: tuple[str, ...]) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """The ledger: what is true of a world, written down while it is made.
 
-In: the lines of ``tracks.csv`` with their kinds, and what was planted. Out:
-``ledger.parquet`` (a row per line, in file order) and totals for ``ledger.json``. Serves the
-score of every stage.
+In: the lines of ``tracks.csv`` with their kinds, and the customers. Out: ``ledger.parquet`` (a
+row per line, in file order) and totals for ``ledger.json``. Serves ``generate``, ``import_``
+and ``describe``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +19,27 @@ import pyarrow.parquet as pq
 from workshop_lib.schema.labels import AGE_LABELS, AGE_LIMITS, DEVICE, GENDER, LEVEL, UNKNOWN
 from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_PLAYS
 from workshop_lib.world.faults import KIND_NAMES
-from workshop_lib.world.people import People
 from workshop_lib.world.places import zip_places
-from workshop_lib.world.plays import DAY, HOUR, MINUTE, Plays
+from workshop_lib.world.plays import HOUR, MINUTE, Plays
 from workshop_lib.world.randomness import Ints
 
 LIMIT = INTEREST_MINUTES * MINUTE
 BACK = INTEREST_PLAYS - 1
 
 
-def interest_hits(frame: pd.DataFrame) -> pd.DataFrame:
+def interest_hits(plays: pd.DataFrame) -> pd.DataFrame:
     """The plays that complete an interest: ``schema.world.INTEREST_RULE``.
 
-    ``frame`` has event_id, customer_id, track_id and played_at (ms), in any order; a repeated
+    ``plays`` has event_id, customer_id, track_id and played_at (ms), in any order; a repeated
     event id counts once (its first row). Out: those four columns, ordered by customer, track
     and time. Play i is a hit if and only if played_at[i] − played_at[i − ``BACK``] ≤ ``LIMIT``
     among the plays of its customer and track, ordered by (played_at, event_id).
     """
     columns = ["event_id", "customer_id", "track_id", "played_at"]
-    plays = frame.drop_duplicates("event_id")[columns].astype("int64")
-    event, customer, track, when = (plays[name].to_numpy() for name in columns)
-    order = np.lexsort((event, when, track, customer))
-    customer, track, when = customer[order], track[order], when[order]
-    hit = np.zeros(len(order), dtype=bool)
-    hit[BACK:] = (
-        (customer[BACK:] == customer[:-BACK])
-        & (track[BACK:] == track[:-BACK])
-        & (when[BACK:] - when[:-BACK] <= LIMIT)
-    )
-    return plays.iloc[order[hit]].reset_index(drop=True)
+    once = plays.drop_duplicates("event_id")[columns].astype("int64")
+    once = once.sort_values(["customer_id", "track_id", "played_at", "event_id"])
+    earlier = once.groupby(["customer_id", "track_id"])["played_at"].shift(BACK)
+    return once[once["played_at"] - earlier <= LIMIT].reset_index(drop=True)
 
 
 def count_hits(plays: Plays) -> int:
@@ -71,12 +63,11 @@ def line_table(
     kind: Ints, event_id: Ints, plays: Plays, zips: np.ndarray, reason: dict[int, str]
 ) -> pa.Table:
     """The ledger's rows: ``reason`` maps the row of a malformed line to why it is refused."""
-    rows = len(kind)
-    broken = kind == KIND_NAMES.index("malformed")
-    malformed = np.array(sorted(reason), dtype=np.int64)
-    texts, code = np.unique([reason[row] for row in malformed.tolist()], return_inverse=True)
-    reason_code = np.zeros(rows, dtype=np.int32)
-    reason_code[malformed] = code
+    malformed = kind == KIND_NAMES.index("malformed")
+    rows = np.array(sorted(reason), dtype=np.int64)
+    texts, code = np.unique([reason[row] for row in rows.tolist()], return_inverse=True)
+    reason_code = np.zeros(len(kind), dtype=np.int32)
+    reason_code[rows] = code
     names = np.unique(zips)
     place = np.searchsorted(names, zips).astype(np.int32)[plays.place]
 
@@ -86,86 +77,68 @@ def line_table(
 
     return pa.table(
         {
-            "line": pa.array(np.arange(1, rows + 1)),
+            "line": pa.array(np.arange(1, len(kind) + 1)),
             "kind": labels(kind, KIND_NAMES),
-            "event_id": pa.array(event_id, mask=broken),
-            "customer_id": pa.array(plays.customer.astype(np.int32), mask=broken),
-            "track_id": pa.array(plays.track.astype(np.int32), mask=broken),
-            "played_at": pa.array(plays.played_at, mask=broken),
-            "is_mobile": pa.array(plays.mobile, mask=broken),
-            "zip": labels(place, names.tolist(), broken),
-            "reason": labels(reason_code, texts.tolist(), ~broken),
+            "event_id": pa.array(event_id, mask=malformed),
+            "customer_id": pa.array(plays.customer.astype(np.int32), mask=malformed),
+            "track_id": pa.array(plays.track.astype(np.int32), mask=malformed),
+            "played_at": pa.array(plays.played_at, mask=malformed),
+            "is_mobile": pa.array(plays.mobile, mask=malformed),
+            "zip": labels(place, names.tolist(), malformed),
+            "reason": labels(reason_code, texts.tolist(), ~malformed),
         }
     )
 
 
 def write_lines(table: pa.Table, path: Path) -> None:
     """``table`` as Parquet; labels are read back as plain text."""
-    counted = {"line", "event_id", "played_at"}
+    numbers = {"line", "event_id", "played_at"}
     pq.write_table(
         table,
         path,
         compression="zstd",
-        use_dictionary=[name for name in table.column_names if name not in counted],
-        column_encoding=dict.fromkeys(counted, "DELTA_BINARY_PACKED"),
+        use_dictionary=[name for name in table.column_names if name not in numbers],
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
         store_schema=False,
     )
 
 
 def totals(
-    people: People, plays: Plays, zips: np.ndarray, year_of: Callable[[Ints], Ints]
+    customers: pd.DataFrame,
+    customer: Ints,
+    played_at: Ints,
+    mobile: np.ndarray,
+    plays_per_zip: Mapping[Any, int],
 ) -> dict[str, dict[str, int]]:
-    """Plays per hour, device, gender, level, age band and state; ``plays`` has each event once.
+    """Plays per hour, device, gender, level, age band and state.
 
-    Counted by customer first, so that a million plays cost one pass each. ``year_of`` maps
-    ms since 1970 to calendar years.
+    ``customers``: gender, level (codes) and birth_year (missing: unknown), by customer id;
+    ``customer``, ``played_at`` (ms) and ``mobile``: of each play, every event once. Labels are
+    looked up per customer and year, not per play: a million plays cost one pass each.
     """
-    size = len(people)
-    known = np.minimum(plays.customer, size)  # all unknown customers are one, the last
-    per_customer = np.bincount(known, minlength=size + 1)
-    by_label = {
-        "gender": (people.gender, GENDER),
-        "level": (people.level, LEVEL),
+    years = played_at.astype("datetime64[ms]").astype("datetime64[Y]").astype(np.int64) + 1970
+    first, span = years.min(), int(np.ptp(years)) + 1
+    plays = pd.Series(customer * span + years - first).value_counts(sort=False)
+    known = customers.reindex(plays.index // span).set_axis(plays.index)
+    # Age is the year of the play less the year of birth, so it changes at New Year.
+    age = plays.index % span + first - known["birth_year"].astype("float64")
+    band = pd.cut(age, [*AGE_LIMITS, np.inf], right=False, labels=AGE_LABELS).astype(object)
+
+    def sums(labels: pd.Series, order: tuple[str, ...]) -> dict[str, int]:
+        found = plays.groupby(labels.fillna(UNKNOWN)).sum()
+        return {name: int(found.get(name, 0)) for name in (*order, UNKNOWN)}
+
+    by_state = (
+        pd.Series(dict(plays_per_zip), dtype="int64").rename_axis("zip").reset_index(name="plays")
+    )
+    state = by_state["zip"].map(zip_places().set_index("zip")["state"]).fillna(UNKNOWN)
+    per_state = by_state.groupby(state)["plays"].sum().sort_values(ascending=False, kind="stable")
+    hours = np.bincount(played_at // HOUR % 24, minlength=24)
+    return {
+        "hour": {str(hour): n for hour, n in enumerate(hours.tolist())},
+        "device": {name: int(np.count_nonzero(mobile == flag)) for flag, name in DEVICE.items()},
+        "gender": sums(known["gender"].map(GENDER), tuple(GENDER.values())),
+        "level": sums(known["level"].map(LEVEL), tuple(LEVEL.values())),
+        "age_band": sums(band, tuple(AGE_LABELS)),
+        "state": {str(name): n for name, n in per_state.astype(int).to_dict().items() if n},
     }
-    result = {
-        "hour": _numbered(np.bincount(plays.played_at // HOUR % 24, minlength=24)),
-        "device": {
-            DEVICE[value]: int(np.count_nonzero(plays.mobile == value)) for value in (False, True)
-        },
-    }
-    for name, (codes, names) in by_label.items():
-        sums = np.bincount(codes, weights=per_customer[:size], minlength=len(names))
-        result[name] = {names[code]: int(n) for code, n in enumerate(sums)}
-        result[name][UNKNOWN] = int(per_customer[size])
-    result["age_band"] = _age_bands(people, plays, known, year_of)
-    places = zip_places()
-    state_of: dict[str, str] = dict(zip(places["zip"], places["state"], strict=True))
-    states: dict[str, int] = {}
-    per_place = np.bincount(plays.place, minlength=len(zips))
-    for code, n in zip(zips.tolist(), per_place.tolist(), strict=True):
-        if n:
-            state = state_of.get(code, UNKNOWN)
-            states[state] = states.get(state, 0) + n
-    result["state"] = dict(sorted(states.items(), key=lambda item: (-item[1], item[0])))
-    return result
-
-
-def _age_bands(
-    people: People, plays: Plays, known: Ints, year_of: Callable[[Ints], Ints]
-) -> dict[str, int]:
-    """Age is the year of the play less the year of birth, so it changes at New Year."""
-    years = year_of(np.arange(plays.played_at.min() // DAY, plays.played_at.max() // DAY + 1) * DAY)
-    year = years[plays.played_at // DAY - plays.played_at.min() // DAY]
-    counts = dict.fromkeys((*AGE_LABELS, UNKNOWN), 0)
-    for when in np.unique(years).tolist():
-        per_customer = np.bincount(known[year == when], minlength=len(people) + 1)
-        band = np.digitize(when - people.birth_year, AGE_LIMITS) - 1
-        for number, label in enumerate(AGE_LABELS):
-            told = (band == number) & (people.birth_year > 0)
-            counts[label] += int(per_customer[:-1][told].sum())
-        counts[UNKNOWN] += int(per_customer[:-1][people.birth_year == 0].sum() + per_customer[-1])
-    return counts
-
-
-def _numbered(counts: Ints) -> dict[str, int]:
-    return {str(number): int(n) for number, n in enumerate(counts)}
