@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from elasticsearch import dsl
 
 from workshop_lib.charts.chart import (
     Chart,
@@ -12,7 +13,7 @@ from workshop_lib.charts.chart import (
     GeoGrid,
     Metric,
     Terms,
-    aggregations,
+    nest,
 )
 from workshop_lib.charts.explore.history import History
 from workshop_lib.charts.explore.search_bar import value_of
@@ -31,7 +32,7 @@ def test_a_search_is_its_time_range_its_query_and_every_enabled_filter() -> None
         Filter.of("location", "does not exist"),
         Filter("gender", ("male",), enabled=False),
     )
-    assert search.body(SPAN) == {
+    assert search.query_over(SPAN).to_dict() == {
         "bool": {
             "filter": [
                 {
@@ -92,7 +93,12 @@ def test_a_request_can_be_pasted_into_dev_tools() -> None:
     first, rest = Request("ns-plays", body).console().split("\n", 1)
     assert first == "GET ns-plays/_search"
     assert json.loads(rest) == body
-    deep = Search().add(*(Filter.of("zip", "is", str(n)) for n in range(50))).body(SPAN)
+    deep = (
+        Search()
+        .add(*(Filter.of("zip", "is", str(n)) for n in range(50)))
+        .query_over(SPAN)
+        .to_dict()
+    )
     assert json.loads(Request("x", deep).console().split("\n", 1)[1]) == deep
     assert max(len(line) for line in Request("x", deep).console().split("\n")) <= 100
 
@@ -105,7 +111,9 @@ def test_splits_lie_inside_one_another_in_the_order_of_the_chart() -> None:
         split=Terms("device", 3, missing=True),
         charts=Terms("level"),
     )
-    found = aggregations(chart.nested(), chart.metric, SPAN)
+    request = dsl.Search()
+    nest(request.aggs, chart.nested(), chart.metric, SPAN)
+    found = request.to_dict()["aggs"]
     level = found["charts"]
     assert level["terms"]["field"] == "level"
     assert level["terms"]["order"] == [{"metric": "desc"}, {"_key": "asc"}]

@@ -1,18 +1,20 @@
-"""Questions to Elasticsearch: a search and what to make of it, answered as tables.
+"""A search and what to make of it, sent to Elasticsearch; the answers as tables.
 
 In: ``Search`` and ``Chart`` (data), Settings. Out: pandas tables, and every request that was
-sent, for whoever wants to send it again. What the server refuses becomes a ``WorkshopError``
+sent, so that a learner can send it again. What the server refuses becomes a ``WorkshopError``
 of one line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
-from elasticsearch import ApiError, TransportError
+from elasticsearch import ApiError, TransportError, dsl
+from elasticsearch.dsl import Q
+from elasticsearch.dsl.query import Query
 
 from workshop_lib.charts.chart import (
     Chart,
@@ -22,9 +24,9 @@ from workshop_lib.charts.chart import (
     Metric,
     Split,
     Terms,
-    aggregations,
+    nest,
 )
-from workshop_lib.charts.search import Request, Search, bool_query, text
+from workshop_lib.charts.search import Request, Search, text
 from workshop_lib.charts.time_range import Interval, Span, interval
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch
@@ -33,56 +35,50 @@ from workshop_lib.settings import Settings
 OTHER: Final = "Other"
 MISSING: Final = "Missing"
 
-Query = dict[str, Any]
+
+def send(
+    settings: Settings, search: Search, searches: list[dsl.Search]
+) -> tuple[list[dict[str, Any]], list[Request]]:
+    """The answers to ``searches`` on the index of ``search``, in one call; what was sent.
+
+    Raises ``WorkshopError``.
+    """
+    index = settings.index(search.index)
+    multi = dsl.MultiSearch(using=elasticsearch(settings), index=index)
+    for each in searches:
+        multi = multi.add(each)
+    try:
+        found = [answer.to_dict() for answer in multi.execute()]
+    except ApiError as error:
+        raise _refusal(error, search) from error
+    except TransportError as error:
+        where = settings.elasticsearch_url
+        raise WorkshopError(
+            f"Elasticsearch at {where} does not answer.", "Start it with `workshop up`."
+        ) from error
+    return found, [Request(index, each.to_dict()) for each in searches]
 
 
-@dataclass
-class Asker:
-    """Sends requests about one search over one span, and keeps them in ``sent``."""
-
-    settings: Settings
-    search: Search
-    span: Span = field(init=False)
-    sent: list[Request] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.span = self.search.time.span()
-
-    @property
-    def query(self) -> Query:
-        return self.search.body(self.span)
-
-    def ask(self, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The answers to ``bodies``, in one call. Raises ``WorkshopError``."""
-        index = self.settings.index(self.search.index)
-        self.sent += [Request(index, body) for body in bodies]
-        lines = [line for body in bodies for line in ({}, body)]
-        try:
-            found = elasticsearch(self.settings).msearch(index=index, searches=lines)
-        except ApiError as error:
-            raise WorkshopError(f"Elasticsearch refused the request: {error.message}.") from error
-        except TransportError as error:
-            where = self.settings.elasticsearch_url
-            raise WorkshopError(
-                f"Elasticsearch at {where} does not answer.", "Start it with `workshop up`."
-            ) from error
-        answers: list[dict[str, Any]] = found["responses"]
-        for answer in answers:
-            if "error" in answer:
-                raise _refusal(answer["error"], self.search)
-        return answers
+def counting(query: Query) -> dsl.Search:
+    """A search that counts all documents that match ``query``, and returns none."""
+    return dsl.Search().query(query).extra(size=0, track_total_hits=True)
 
 
-def _refusal(error: dict[str, Any], search: Search) -> WorkshopError:
-    if error["type"] == "index_not_found_exception":
-        return WorkshopError(
-            f"There is no index {search.index} yet.", "Ship or stream plays into it first."
-        )
-    cause = (error.get("root_cause") or [error])[0]
-    reason = str(cause.get("reason", error.get("reason"))).splitlines()[0]
+def _refusal(error: ApiError, search: Search) -> WorkshopError:
+    body = error.body.get("error") if isinstance(error.body, dict) else None
+    if not isinstance(body, dict):
+        return WorkshopError(f"Elasticsearch refused the request: {error.message}.")
+    if body["type"] == "index_not_found_exception":
+        return no_index(search.index)
+    cause = (body.get("root_cause") or [body])[0]
+    reason = str(cause.get("reason", body.get("reason"))).splitlines()[0]
     if "Failed to parse query" in reason:
         return WorkshopError(f"Elasticsearch cannot read the query {search.query!r}.")
     return WorkshopError(f"Elasticsearch refused the request: {reason}.")
+
+
+def no_index(index: str) -> WorkshopError:
+    return WorkshopError(f"There is no index {index} yet.", "Ship or stream plays into it first.")
 
 
 # Discover -----------------------------------------------------------------------------
@@ -102,57 +98,31 @@ class Found:
 
     def bar(self, first: int, last: int | None = None) -> Span:
         """The span of bar number ``first`` (to ``last``), within the range that is shown."""
-        ends = [*self.histogram.index[1:], None]
-        last = first if last is None else last
-        end = ends[last]
-        until = self.span.end if end is None else _ms(end)
-        return Span(max(_ms(self.histogram.index[first]), self.span.start), until)
+        starts = [start.value // 1_000_000 for start in self.histogram.index]
+        ends = [*starts[1:], self.span.end]
+        return Span(max(starts[first], self.span.start), ends[first if last is None else last])
 
 
 def find(settings: Settings, search: Search, documents: int = 10) -> Found:
     """Hits, histogram over time, and the newest ``documents``."""
-    asker = Asker(settings, search)
-    split = DateHistogram(search.time_field)
-    (answer,) = asker.ask(
-        [
-            {
-                "size": documents,
-                "track_total_hits": True,
-                "query": asker.query,
-                "sort": [{search.time_field: "desc"}, {"event_id": "desc"}],
-                "aggs": {"histogram": split.aggregation(Metric(), asker.span)},
-            }
-        ]
-    )
+    span = search.time.span()
+    request = counting(search.query_over(span)).extra(size=documents)
+    request = request.sort(f"-{search.time_field}", "-event_id")
+    request.aggs.bucket("histogram", DateHistogram(search.time_field).aggregation(Metric(), span))
+    (answer,), sent = send(settings, search, [request])
     buckets = answer["aggregations"]["histogram"]["buckets"]
     when = pd.to_datetime([bucket["key"] for bucket in buckets], unit="ms", utc=True)
     return Found(
         hits=answer["hits"]["total"]["value"],
         histogram=pd.Series([b["doc_count"] for b in buckets], index=when, dtype="int64"),
-        interval=interval(asker.span),
-        span=asker.span,
+        interval=interval(span),
+        span=span,
         documents=[hit["_source"] for hit in answer["hits"]["hits"]],
-        requests=asker.sent,
+        requests=sent,
     )
 
 
 # Visualize ----------------------------------------------------------------------------
-
-
-class Part(NamedTuple):
-    """A value of a split: how it is called, and what its documents match."""
-
-    label: Any
-    clause: Query | None
-    without: Query | None = None
-
-    def narrow(self, query: Query) -> Query:
-        """``query``, which ``bool_query`` made, for this part alone."""
-        parts = query["bool"]
-        return bool_query(
-            parts["filter"] + ([self.clause] if self.clause else []),
-            parts.get("must_not", []) + ([self.without] if self.without else []),
-        )
 
 
 @dataclass(frozen=True)
@@ -171,13 +141,21 @@ class Answer:
         return float(self.table["value"].sum())
 
 
-class _Open(NamedTuple):
-    """A question that is still to be asked: the parts so far, the query, the splits left."""
+class _Part(NamedTuple):
+    """Part of a chart: its labels so far (column → label), the query that its documents match,
+    and the splits that are still to be made."""
 
-    path: dict[str, Any]
+    labels: dict[str, Any]
     query: Query
     splits: list[tuple[str, Split]]
-    span: Span
+
+    def narrowed(self, label: Any, must: Query | None, must_not: Query | None = None) -> _Part:
+        """The part within this one that is called ``label``."""
+        (name, _), *inner = self.splits
+        query = self.query & Q(
+            "bool", filter=[must] if must else [], must_not=[must_not] if must_not else []
+        )
+        return _Part({**self.labels, name: label}, query, inner)
 
 
 def ask(settings: Settings, search: Search, chart: Chart) -> Answer:
@@ -187,23 +165,34 @@ def ask(settings: Settings, search: Search, chart: Chart) -> Answer:
     an "Other" part is wanted, the same question about these, as Kibana does, too: an average
     or a unique count of the rest cannot be worked out from the parts.
     """
-    asker = Asker(settings, search)
+    span = search.time.span()
     rows: list[dict[str, Any]] = []
-    questions = [_Open({}, asker.query, chart.nested(), asker.span)]
-    while questions:
-        answers = asker.ask([_body(each, chart.metric, asker.span) for each in questions])
-        left: list[_Open] = []
-        for question, answer in zip(questions, answers, strict=True):
+    sent: list[Request] = []
+    parts = [_Part({}, search.query_over(span), chart.nested())]
+    while parts:
+        answers, requests = send(settings, search, [_request(p, chart.metric, span) for p in parts])
+        sent += requests
+        left: list[_Part] = []
+        for part, answer in zip(parts, answers, strict=True):
             top = {"doc_count": answer["hits"]["total"]["value"], **answer.get("aggregations", {})}
-            for item in _walk(question, top, chart.metric):
-                if isinstance(item, _Open):
+            for item in _walk(part, top, chart.metric, span):
+                if isinstance(item, _Part):
                     left.append(item)
                 else:
                     rows.append(item)
-        questions = left
+        parts = left
     columns = [name for name, _ in chart.nested()] + ["value", "plays"]
-    table = pd.DataFrame(rows, columns=[*columns, "lat", "lon"] if _mapped(chart) else columns)
-    return Answer(chart, _sorted(table, chart), asker.sent, search, asker.span)
+    columns += ["lat", "lon"] if isinstance(chart.x, GeoGrid) else []
+    return Answer(chart, _sorted(pd.DataFrame(rows, columns=columns), chart), sent, search, span)
+
+
+def _request(part: _Part, metric: Metric, span: Span) -> dsl.Search:
+    request = counting(part.query)
+    if part.splits:
+        nest(request.aggs, part.splits, metric, span)
+    else:
+        metric.add_to(request.aggs)
+    return request
 
 
 def _sorted(table: pd.DataFrame, chart: Chart) -> pd.DataFrame:
@@ -220,58 +209,45 @@ def _sorted(table: pd.DataFrame, chart: Chart) -> pd.DataFrame:
     return table.sort_values(names, key=rank, kind="stable", ignore_index=True)
 
 
-def _mapped(chart: Chart) -> bool:
-    return any(isinstance(split, GeoGrid) for _, split in chart.nested())
-
-
-def _body(question: _Open, metric: Metric, span: Span) -> dict[str, Any]:
-    aggs = aggregations(question.splits, metric, span)
-    body = {"size": 0, "track_total_hits": True, "query": question.query}
-    return {**body, "aggs": aggs} if aggs else body
-
-
 def _walk(
-    question: _Open, bucket: dict[str, Any], metric: Metric
-) -> Iterator[dict[str, Any] | _Open]:
-    """The rows below ``bucket``, and the questions about other values that it leaves."""
-    path, query, splits, span = question
-    if not splits:
+    part: _Part, bucket: dict[str, Any], metric: Metric, span: Span
+) -> Iterator[dict[str, Any] | _Part]:
+    """The rows below ``bucket``, and the parts of other values that are still to be asked for."""
+    if not part.splits:
         centre = bucket.get("centre", {}).get("location", {})
-        yield {**path, "value": metric.value(bucket), "plays": bucket["doc_count"], **centre}
+        yield {**part.labels, "value": metric.value(bucket), "plays": bucket["doc_count"], **centre}
         return
-    (name, split), *inner = splits
+    name, split = part.splits[0]
     buckets = bucket[name]["buckets"]
-    parts = _parts(split, buckets, span)
+    for (label, query), each in zip(_labels(split, buckets, span), buckets, strict=True):
+        yield from _walk(part.narrowed(label, query), each, metric, span)
+    exists = Q("exists", field=split.field)
     missing = bucket.get(f"{name}_missing", {"doc_count": 0})
     if missing["doc_count"]:
-        buckets = [*buckets, missing]
-        parts.append(Part(MISSING, None, _exists(split.field)))
-    for part, each in zip(parts, buckets, strict=True):
-        below = _Open({**path, name: part.label}, part.narrow(query), inner, span)
-        yield from _walk(below, each, metric)
+        yield from _walk(part.narrowed(MISSING, None, exists), missing, metric, span)
     if isinstance(split, Terms) and split.other and bucket[name]["sum_other_doc_count"]:
-        shown = [each["key"] for each in bucket[name]["buckets"]]
-        rest = Part(OTHER, _exists(split.field), {"terms": {split.field: shown}})
-        yield _Open({**path, name: OTHER}, rest.narrow(query), inner, span)
+        shown = [each["key"] for each in buckets]
+        yield part.narrowed(OTHER, exists, Q("terms", **{split.field: shown}))
 
 
-def _parts(split: Split, buckets: list[dict[str, Any]], span: Span) -> list[Part]:
-    """What each of ``buckets`` is called, and how to ask for its documents alone."""
+def _labels(
+    split: Split, buckets: list[dict[str, Any]], span: Span
+) -> list[tuple[Any, Query | None]]:
+    """What each of ``buckets`` is called, and the query that its documents alone match."""
     keys = [bucket["key"] for bucket in buckets]
     if isinstance(split, DateHistogram):
         return [
-            Part(pd.Timestamp(start, unit="ms", tz="UTC"), Span(start, end).clause(split.field))
+            (pd.Timestamp(start, unit="ms", tz="UTC"), Span(start, end).query(split.field))
             for start, end in zip(keys, [*keys[1:], span.end], strict=True)
         ]
     if isinstance(split, Histogram):
         return [
-            Part(key, {"range": {split.field: {"gte": key, "lt": key + split.step}}})
-            for key in keys
+            (key, Q("range", **{split.field: {"gte": key, "lt": key + split.step}})) for key in keys
         ]
     if isinstance(split, GeoGrid):
-        return [Part(key, None) for key in keys]  # nothing is asked within a cell
+        return [(key, None) for key in keys]  # nothing is asked within a cell
     values = [value_of(bucket) for bucket in buckets]
-    return [Part(text(value), {"term": {split.field: value}}) for value in values]
+    return [(text(value), Q("term", **{split.field: value})) for value in values]
 
 
 def value_of(bucket: dict[str, Any]) -> Any:
@@ -280,11 +256,3 @@ def value_of(bucket: dict[str, Any]) -> Any:
     if written in ("true", "false"):
         return written == "true"
     return bucket["key"] if written is None else written
-
-
-def _exists(name: str) -> Query:
-    return {"exists": {"field": name}}
-
-
-def _ms(when: pd.Timestamp) -> int:
-    return when.value // 1_000_000

@@ -1,6 +1,6 @@
 """A chart as data: what is measured, and by what it is split; Kibana's words.
 
-In: what a learner chose. Out: the aggregations of Elasticsearch. No server is asked here.
+In: what a learner chose. Out: aggregations of ``elasticsearch.dsl``. No server is asked here.
 A chart has up to three splits, each one aggregation inside the other:
 
 | kind       | ``x``          | ``split``              | ``charts``    |
@@ -15,14 +15,18 @@ A chart has up to three splits, each one aggregation inside the other:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
+
+from elasticsearch.dsl import A
+from elasticsearch.dsl.aggs import Agg, AggBase
 
 from workshop_lib.charts.time_range import Span, interval, iso
 from workshop_lib.errors import WorkshopError
 
 Kind = Literal["pie", "line", "bar", "heat map", "map", "metric"]
 Aggregation = Literal["count", "sum", "average", "min", "max", "median", "unique count"]
-KINDS: Final[tuple[Kind, ...]] = ("pie", "line", "bar", "heat map", "map", "metric")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+AGGREGATIONS: Final[tuple[Aggregation, ...]] = get_args(Aggregation)
 
 #: Kibana's word → (aggregation of Elasticsearch, its other parameters)
 _METRICS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -54,11 +58,11 @@ class Metric:
         """Whether the parts add up to the whole, so that a pie may show them."""
         return self.aggregation in ("count", "sum")
 
-    def aggregations(self) -> dict[str, Any]:
-        if self.aggregation == "count":
-            return {}
-        name, options = _METRICS[self.aggregation]
-        return {"metric": {name: {"field": self.field, **options}}}
+    def add_to(self, bucket: AggBase[Any]) -> None:
+        """Measure it in each bucket of ``bucket``; documents are counted anyway."""
+        if self.aggregation != "count":
+            name, options = _METRICS[self.aggregation]
+            bucket.metric("metric", name, field=self.field, **options)
 
     def value(self, bucket: dict[str, Any]) -> float:
         """The metric of a bucket of the answer; not a number where nothing was measured."""
@@ -85,12 +89,12 @@ class Terms:
     missing: bool = False  # "Show missing values"
     type: Literal["terms"] = "terms"
 
-    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
+    def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
         by = "_count" if metric.aggregation == "count" else "metric"
         if metric.aggregation == "median":
             by = "metric.50"
         order = [{by: "desc"}, {"_key": "asc"}] if self.order == "metric" else [{"_key": "asc"}]
-        return {"terms": {"field": self.field, "size": self.size, "order": order}}
+        return A("terms", field=self.field, size=self.size, order=order)
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,14 @@ class DateHistogram:
     interval: str = "auto"
     type: Literal["date histogram"] = "date histogram"
 
-    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
-        return {
-            "date_histogram": {
-                "field": self.field,
-                **interval(span, self.interval).parameter,
-                "min_doc_count": 0,
-                "extended_bounds": {"min": iso(span.start), "max": iso(span.end - 1)},
-            }
-        }
+    def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
+        return A(
+            "date_histogram",
+            field=self.field,
+            **interval(span, self.interval).parameter,
+            min_doc_count=0,
+            extended_bounds={"min": iso(span.start), "max": iso(span.end - 1)},
+        )
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ class Histogram:
     step: float = 1
     type: Literal["histogram"] = "histogram"
 
-    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
-        return {"histogram": {"field": self.field, "interval": self.step, "min_doc_count": 0}}
+    def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
+        return A("histogram", field=self.field, interval=self.step, min_doc_count=0)
 
 
 @dataclass(frozen=True)
@@ -132,10 +135,8 @@ class GeoGrid:
     precision: int = 7
     type: Literal["geo grid"] = "geo grid"
 
-    def aggregation(self, metric: Metric, span: Span) -> dict[str, Any]:
-        return {
-            "geotile_grid": {"field": self.field, "precision": self.precision, "size": 10_000},
-        }
+    def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
+        return A("geotile_grid", field=self.field, precision=self.precision, size=10_000)
 
 
 Split = Terms | DateHistogram | Histogram | GeoGrid
@@ -177,19 +178,17 @@ class Chart:
         return [(name, each) for name in order if (each := getattr(self, name)) is not None]
 
 
-def aggregations(splits: list[tuple[str, Split]], metric: Metric, span: Span) -> dict[str, Any]:
-    """``splits`` inside one another, and the metric wherever it is needed."""
-    own = metric.aggregations()
+def nest(parent: AggBase[Any], splits: list[tuple[str, Split]], metric: Metric, span: Span) -> None:
+    """Put ``splits`` into ``parent``, inside one another, and the metric into each of them."""
     if not splits:
-        return own
+        return
     (name, split), *inner = splits
-    below = {**own, **aggregations(inner, metric, span)}
-    if isinstance(split, GeoGrid):
-        below["centre"] = {"geo_centroid": {"field": split.field}}
-    found = {name: {**split.aggregation(metric, span), **({"aggs": below} if below else {})}}
+    buckets = {name: split.aggregation(metric, span)}
     if isinstance(split, Terms) and split.missing:
-        found[f"{name}_missing"] = {
-            "missing": {"field": split.field},
-            **({"aggs": below} if below else {}),
-        }
-    return found
+        buckets[f"{name}_missing"] = A("missing", field=split.field)
+    for key, aggregation in buckets.items():
+        bucket = parent.bucket(key, aggregation)
+        metric.add_to(bucket)
+        if isinstance(split, GeoGrid):
+            bucket.metric("centre", "geo_centroid", field=split.field)
+        nest(bucket, inner, metric, span)

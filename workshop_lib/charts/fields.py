@@ -7,14 +7,14 @@ the documents that the search finds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pandas as pd
 from elasticsearch import NotFoundError
 
-from workshop_lib.charts.ask import Asker, value_of
+from workshop_lib.charts.ask import counting, no_index, send, value_of
+from workshop_lib.charts.chart import Metric, Terms
 from workshop_lib.charts.search import Request, Search
-from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.settings import Settings
 
@@ -48,9 +48,7 @@ def fields(settings: Settings, index: str) -> list[Field]:
     try:
         answer = elasticsearch(settings).field_caps(index=full, fields="*")
     except NotFoundError:
-        raise WorkshopError(
-            f"There is no index {index} yet.", "Ship or stream plays into it first."
-        ) from None
+        raise no_index(index) from None
     found = []
     for name, types in answer["fields"].items():
         kind = next(iter(types))
@@ -82,20 +80,16 @@ def top_values(settings: Settings, search: Search, name: str, size: int = 5) -> 
 
     Places have no list of values: their table is empty, ``missing`` tells how many lack one.
     """
-    asker = Asker(settings, search)
     kinds = {each.name: each.type for each in fields(settings, search.index)}
-    aggs: dict[str, Any] = {"missing": {"missing": {"field": name}}}
+    request = counting(search.query_over(search.time.span()))
+    request.aggs.bucket("missing", "missing", field=name)
     if kinds.get(name) != "geo point":
-        order = [{"_count": "desc"}, {"_key": "asc"}]
-        aggs["values"] = {"terms": {"field": name, "size": size, "order": order}}
-    (answer,) = asker.ask(
-        [{"size": 0, "track_total_hits": True, "query": asker.query, "aggs": aggs}]
-    )
+        request.aggs.bucket("values", Terms(name, size).aggregation(Metric(), search.time.span()))
+    (answer,), sent = send(settings, search, [request])
     records = answer["hits"]["total"]["value"]
     buckets = answer["aggregations"].get("values", {"buckets": []})["buckets"]
     rows = [(value_of(bucket), bucket["doc_count"]) for bucket in buckets]
     table = pd.DataFrame(rows, columns=["value", "plays"]).astype({"value": "object"})
     table["share"] = table["plays"] / records if records else 0.0
-    return TopValues(
-        name, table, records, answer["aggregations"]["missing"]["doc_count"], asker.sent
-    )
+    missing = answer["aggregations"]["missing"]["doc_count"]
+    return TopValues(name, table, records, missing, sent)

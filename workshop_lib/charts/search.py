@@ -10,6 +10,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from elasticsearch.dsl import Q
+from elasticsearch.dsl.query import Query
+
 from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
 
@@ -54,15 +57,15 @@ class Filter:
             raise WorkshopError(f"{field} {words} needs {needed} value(s), not {len(values)}.")
         return cls(field, values, operator, exclude)
 
-    def clause(self) -> dict[str, Any]:
+    def query(self) -> Query:
         """What documents must, or with ``exclude`` must not, match."""
         if self.operator == "is":
-            return {"term": {self.field: self.values[0]}}
+            return Q("term", **{self.field: self.values[0]})
         if self.operator == "is one of":
-            return {"terms": {self.field: list(self.values)}}
+            return Q("terms", **{self.field: list(self.values)})
         if self.operator == "is between":
-            return {"range": {self.field: {"gte": self.values[0], "lt": self.values[1]}}}
-        return {"exists": {"field": self.field}}
+            return Q("range", **{self.field: {"gte": self.values[0], "lt": self.values[1]}})
+        return Q("exists", field=self.field)
 
     def __str__(self) -> str:
         """The pill's text, as Kibana writes it."""
@@ -113,25 +116,12 @@ class Search:
         """The same from ``start`` to ``end``, ms since 1970."""
         return replace(self, time=TimeRange.between(start, end))
 
-    def body(self, span: Span) -> dict[str, Any]:
-        """The query of Elasticsearch, over ``span``."""
+    def query_over(self, span: Span) -> Query:
+        """The query of Elasticsearch, over ``span``; all of it as filters: nothing is scored."""
         enabled = [each for each in self.filters if each.enabled]
-        must = [{"query_string": {"query": self.query}}] if self.query.strip() else []
-        return bool_query(
-            [self.clause_of_time(span), *must, *(x.clause() for x in enabled if not x.exclude)],
-            [x.clause() for x in enabled if x.exclude],
-        )
-
-    def clause_of_time(self, span: Span) -> dict[str, Any]:
-        return span.clause(self.time_field)
-
-
-def bool_query(must: list[Any], must_not: list[Any]) -> dict[str, Any]:
-    """All of ``must`` and none of ``must_not``; as filters, nothing is scored."""
-    query: dict[str, Any] = {"filter": must}
-    if must_not:
-        query["must_not"] = must_not
-    return {"bool": query}
+        words = [Q("query_string", query=self.query)] if self.query.strip() else []
+        must = [span.query(self.time_field), *words, *(f.query() for f in enabled if not f.exclude)]
+        return Q("bool", filter=must, must_not=[f.query() for f in enabled if f.exclude])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
+
+from elasticsearch.dsl import Q
+from elasticsearch.dsl.query import Query
 
 from workshop_lib.errors import WorkshopError
 
@@ -68,9 +71,9 @@ class Span:
     start: int
     end: int
 
-    def clause(self, field: str) -> dict[str, Any]:
+    def query(self, field: str) -> Query:
         """The condition of a query; ``lt``, so that neighbouring ranges share no play."""
-        return {"range": {field: {"gte": iso(self.start), "lt": iso(self.end)}}}
+        return Q("range", **{field: {"gte": iso(self.start), "lt": iso(self.end)}})
 
 
 @dataclass(frozen=True)
@@ -126,31 +129,26 @@ class Interval:
     ms: int
 
 
-def _fixed(name: str, value: str, ms: int) -> Interval:
-    return Interval(name, {"fixed_interval": value}, ms)
-
-
-def _calendar(name: str, value: str, ms: int) -> Interval:
-    return Interval(name, {"calendar_interval": value}, ms)
-
-
 #: Ascending. From a day on the calendar's: months and years differ in length.
-INTERVALS: Final = (
-    _fixed("second", "1s", SECOND),
-    _fixed("5 seconds", "5s", 5 * SECOND),
-    _fixed("10 seconds", "10s", 10 * SECOND),
-    _fixed("30 seconds", "30s", 30 * SECOND),
-    _fixed("minute", "1m", MINUTE),
-    _fixed("5 minutes", "5m", 5 * MINUTE),
-    _fixed("10 minutes", "10m", 10 * MINUTE),
-    _fixed("30 minutes", "30m", 30 * MINUTE),
-    _fixed("hour", "1h", HOUR),
-    _fixed("3 hours", "3h", 3 * HOUR),
-    _fixed("12 hours", "12h", 12 * HOUR),
-    _calendar("day", "1d", DAY),
-    _calendar("week", "1w", 7 * DAY),
-    _calendar("month", "1M", 30 * DAY),
-    _calendar("year", "1y", 365 * DAY),
+INTERVALS: Final = tuple(
+    Interval(name, {kind: value}, ms)
+    for name, kind, value, ms in (
+        ("second", "fixed_interval", "1s", SECOND),
+        ("5 seconds", "fixed_interval", "5s", 5 * SECOND),
+        ("10 seconds", "fixed_interval", "10s", 10 * SECOND),
+        ("30 seconds", "fixed_interval", "30s", 30 * SECOND),
+        ("minute", "fixed_interval", "1m", MINUTE),
+        ("5 minutes", "fixed_interval", "5m", 5 * MINUTE),
+        ("10 minutes", "fixed_interval", "10m", 10 * MINUTE),
+        ("30 minutes", "fixed_interval", "30m", 30 * MINUTE),
+        ("hour", "fixed_interval", "1h", HOUR),
+        ("3 hours", "fixed_interval", "3h", 3 * HOUR),
+        ("12 hours", "fixed_interval", "12h", 12 * HOUR),
+        ("day", "calendar_interval", "1d", DAY),
+        ("week", "calendar_interval", "1w", 7 * DAY),
+        ("month", "calendar_interval", "1M", 30 * DAY),
+        ("year", "calendar_interval", "1y", 365 * DAY),
+    )
 )
 MOST_BARS: Final = 60
 

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from workshop_lib.charts import saved
 from workshop_lib.charts.ask import Answer, ask
-from workshop_lib.charts.chart import KINDS, Chart, Metric, Terms
+from workshop_lib.charts.chart import AGGREGATIONS, KINDS, Chart, Metric, Terms
 from workshop_lib.charts.explore import html
 from workshop_lib.charts.explore.controls import bundle, button, choice, on_click, row
 from workshop_lib.charts.explore.search_bar import SearchBar
@@ -24,7 +24,6 @@ from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
-METRICS: Final = ("count", "sum", "average", "min", "max", "median", "unique count")
 #: Kind of chart → what its three splits are called; one without a name is not offered.
 SLOTS: Final[dict[str, dict[str, str]]] = {
     "pie": {"x": "Split slices", "split": "Split slices, 2nd ring", "charts": "Split chart"},
@@ -56,7 +55,7 @@ class Visualize:
         fields = self.bar.fields
         numbers = [("(none)", None), *((x.label, x.name) for x in fields if x.type != "geo point")]
         self.kind = choice("Type", KINDS)
-        self.metric = choice("Metric", METRICS)
+        self.metric = choice("Metric", AGGREGATIONS)
         self.metric_field = choice("of field", numbers)
         self.rate = widgets.Checkbox(description="per 100,000 residents", indent=False)
         self.splits = {name: SplitEditor(fields) for name in ("x", "split", "charts")}
