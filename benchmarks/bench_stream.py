@@ -19,7 +19,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workshop_lib.ingest.dead_letters import in_topic
+from workshop_lib.ingest.dead_letters import read_topic
 from workshop_lib.runtime import connections
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import MalformedPlay, parse, to_json
@@ -89,7 +89,7 @@ def main() -> None:
             for _ in range(asked.runs):
                 for name, queries in SETS.items():
                     seconds[name].append(once(settings, queries, Path(folder)))
-            refused = {letter.reason for letter in in_topic(settings)}
+            refused = {letter.reason for letter in read_topic(settings)}
             assert not refused, refused
         finally:
             reset(settings)

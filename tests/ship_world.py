@@ -60,8 +60,8 @@ def value_of(message: Any) -> dict[str, Any]:
     return value
 
 
-def letters(settings: Settings, to: str) -> list[dead_letters.Letter]:
-    where = dead_letters.in_topic if to == "kafka" else dead_letters.in_file
+def letters(settings: Settings, to: str) -> list[dead_letters.DeadLetter]:
+    where = dead_letters.read_topic if to == "kafka" else dead_letters.read_file
     return list(where(settings))
 
 

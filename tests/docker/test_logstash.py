@@ -132,7 +132,7 @@ def test_a_refused_line_has_the_shipper_s_reason_and_its_bytes(made: list[dict[s
         letter = json.loads(document["metadata"]["letter"])
         assert base64.b64decode(letter["base64"]) == line.rstrip(b"\r\n")
         assert letter["reason"] == reason
-        if dead_letters.kind(reason) != dead_letters.kind(str(error)):
+        if dead_letters.reason_kind(reason) != dead_letters.reason_kind(str(error)):
             # A stray quote: Ruby's CSV gives up where Python's reads on and another rule refuses.
             assert reason.startswith("not CSV") and b'"' in line, (line, reason, str(error))
             other_words += 1
@@ -146,7 +146,7 @@ def test_the_dead_letters_are_those_that_dlq_show_reads(
     path = dead_letters.path(settings)
     path.parent.mkdir(parents=True)
     path.write_text("".join(each["letter"] + "\n" for each in written))
-    read = list(dead_letters.in_file(settings))
+    read = list(dead_letters.read_file(settings))
     assert {x.reason for x in read} == {each["reason"] for each in written}
     assert {x.text for x in read} == {each["text"] for each in written}
     assert {x.source for x in read} == {"plays.log:0"}

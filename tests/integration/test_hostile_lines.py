@@ -107,7 +107,7 @@ def test_the_hostile_lines_are_of_all_kinds(hostile: list[bytes]) -> None:
         try:
             parse(line, BEGIN + 10**9)
         except MalformedPlay as error:
-            reasons[dead_letters.kind(str(error))] += 1
+            reasons[dead_letters.reason_kind(str(error))] += 1
     assert len(reasons) > 20
     assert max(reasons.values()) < 8000
     assert any("future" in reason for reason in reasons)

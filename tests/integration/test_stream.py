@@ -24,7 +24,7 @@ from stream_world import (
 )
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.dead_letters import in_topic
+from workshop_lib.ingest.dead_letters import read_topic
 from workshop_lib.runtime import connections
 from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS
@@ -178,7 +178,7 @@ def test_a_batch_that_was_written_but_not_committed_changes_nothing(flowed: Sett
     before = {index: documents(flowed, index) for index in indices}
     plays = set(documents(flowed, "plays"))
     states = {query: progress(flowed, query) for query in ("plays", "aggregates", "interests")}
-    letters = len(list(in_topic(flowed)))
+    letters = len(list(read_topic(flowed)))
     for query in states:
         commits = (checkpoint(flowed, query) / "commits").glob("[0-9]*")
         last = max(commits, key=lambda path: int(path.name))
@@ -193,7 +193,7 @@ def test_a_batch_that_was_written_but_not_committed_changes_nothing(flowed: Sett
         assert again | {"at": None} == state | {"at": None}
     assert {index: documents(flowed, index) for index in indices} == before
     assert set(documents(flowed, "plays")) == plays
-    assert len(list(in_topic(flowed))) == letters
+    assert len(list(read_topic(flowed))) == letters
 
 
 def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(fresh: Settings) -> None:
@@ -205,7 +205,7 @@ def test_a_refused_document_is_a_dead_letter_and_the_others_arrive(fresh: Settin
     send(settings, [fits, does_not])
     run(settings, ["plays"], available_now=True)
     assert set(documents(settings, "plays")) == {"1"}
-    (letter,) = in_topic(settings)
+    (letter,) = read_topic(settings)
     assert (letter.stage, letter.key) == ("elasticsearch", b"0")
     assert json.loads(letter.value)["event_id"] == 2
     assert "length_seconds" in letter.reason

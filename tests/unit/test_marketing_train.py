@@ -14,7 +14,7 @@ import typer
 
 from workshop_lib.commands.train import repeat, seconds
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.recorded import fingerprint, scan
+from workshop_lib.ingest.recording import fingerprint, read_recording
 from workshop_lib.lessons import demo
 from workshop_lib.marketing import libsvm
 from workshop_lib.marketing.baselines import shuffled_labels
@@ -164,7 +164,7 @@ def test_a_features_txt_can_be_trained_on(
 
 def test_the_newest_history_ends_where_the_replay_is(world: Path, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, data=world)
-    recorded = scan(world / "tracks.csv")
+    recorded = read_recording(world / "tracks.csv")
     end = int(recorded.arrived[-1])
     line = len(recorded) - 1000
     assert end - newest_history(settings).timestamp() * 1000 == pytest.approx(

@@ -11,7 +11,7 @@ import pytest
 from replay_world import BEGIN, HOUR, NOW, Clock, log_lines, moved, record, replay, usual_lines
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.recorded import redate, same_but_for_date, scan
+from workshop_lib.ingest.recording import read_recording, redate, same_but_for_date
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.replay import replay as real_replay
 from workshop_lib.runtime.lock import only_one
@@ -87,7 +87,7 @@ def test_the_last_hours_are_by_arrival(settings: Settings) -> None:
         to_line(Play(6, 1, 1, BEGIN + 3 * HOUR, True, "1")),
     ]
     record(settings, lines)
-    assert scan(settings.world / "tracks.csv").first_of_last(2) == 1
+    assert read_recording(settings.world / "tracks.csv").first_of_last(2) == 1
     state = replay(settings, rate=10, last_hours=1)
     assert (state.first_line, state.next_line, state.last_line) == (3, 7, 7)
     assert log_lines(settings) == [moved(line, state.shift_ms or 0) for line in lines[3:]]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import dead_letters, redeliver
+from workshop_lib.ingest import dead_letters, dlq_replay
 from workshop_lib.ingest import ship as module
-from workshop_lib.ingest.dead_letters import Letter, kind
-from workshop_lib.ingest.follow import LONGEST_LINE, Line
-from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship, sort_out
-from workshop_lib.ingest.sinks import Refused, Unavailable
+from workshop_lib.ingest.dead_letters import DeadLetter, reason_kind
+from workshop_lib.ingest.ship import ShipReport, parse_lines, read_ship_state, ship
+from workshop_lib.ingest.sinks import RejectedPlay, Unavailable
+from workshop_lib.ingest.tail import LONGEST_LINE, Line
 from workshop_lib.runtime import state_file
 from workshop_lib.schema.play import Play, to_line
 from workshop_lib.settings import Settings
@@ -27,16 +27,16 @@ class FakeSink:
 
     def __init__(self) -> None:
         self.plays: list[Play] = []
-        self.letters: list[Letter] = []
-        self.before: Callable[[Sequence[Play]], list[Refused]] = lambda plays: []
+        self.letters: list[DeadLetter] = []
+        self.before: Callable[[Sequence[Play]], list[RejectedPlay]] = lambda plays: []
 
-    def deliver(self, plays: Sequence[Play]) -> list[Refused]:
+    def deliver(self, plays: Sequence[Play]) -> list[RejectedPlay]:
         refused = self.before(plays)
         places = {place for place, _ in refused}
         self.plays += [play for place, play in enumerate(plays) if place not in places]
         return refused
 
-    def bury(self, letters: Sequence[Letter]) -> None:
+    def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         self.letters += letters
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ def test_a_server_that_is_away_is_waited_for(settings: Settings, sink: FakeSink)
     write(settings, 0, 20)
     failures = iter([True, True, False])
 
-    def away(plays: Sequence[Play]) -> list[Refused]:
+    def away(plays: Sequence[Play]) -> list[RejectedPlay]:
         if next(failures):
             raise Unavailable("Kafka at nowhere does not answer")
         return []
@@ -118,7 +118,7 @@ def test_stopped_while_the_server_is_away_nothing_counts(
     write(settings, 0, 20)
     stop = threading.Event()
 
-    def away(plays: Sequence[Play]) -> list[Refused]:
+    def away(plays: Sequence[Play]) -> list[RejectedPlay]:
         stop.set()
         raise Unavailable("away")
 
@@ -146,7 +146,7 @@ def test_killed_around_a_delivery_nothing_is_lost_and_all_is_counted_once(
         if when == "before the delivery":
             patch.setattr(sink, "deliver", die)
         elif when == "after it":
-            patch.setattr(sink, "bury", die)
+            patch.setattr(sink, "send_to_dead_letter", die)
         else:
             patch.setattr(state_file, "save", die)
         with pytest.raises(Killed):
@@ -162,7 +162,7 @@ def test_killed_around_a_delivery_nothing_is_lost_and_all_is_counted_once(
 
 def test_what_the_target_refuses_is_a_dead_letter(settings: Settings, sink: FakeSink) -> None:
     write(settings, 0, 9)
-    sink.before = lambda plays: [Refused(4, "mapper_parsing_exception: no")]
+    sink.before = lambda plays: [RejectedPlay(4, "mapper_parsing_exception: no")]
     report = ship(settings, "kafka", once=True)
     assert (report.accepted, report.rejected) == (8, 1)
     (letter,) = sink.letters
@@ -186,7 +186,7 @@ def test_letters_of_another_generation_of_the_log_are_told_apart(
 
 def test_a_line_too_long_to_keep_says_how_long_it_was() -> None:
     line = Line(b"x" * LONGEST_LINE, 0, 0, LONGEST_LINE + 100)
-    ((letter),) = sort_out([line], "plays.log", BEGIN).letters
+    ((letter),) = parse_lines([line], "plays.log", BEGIN).letters
     assert letter.reason.startswith(f"line of {LONGEST_LINE + 100} bytes; only its first")
 
 
@@ -211,28 +211,28 @@ def test_an_unknown_target(settings: Settings) -> None:
     ],
 )
 def test_reasons_of_a_kind_are_counted_together(reason: str, want: str) -> None:
-    assert kind(reason) == want
+    assert reason_kind(reason) == want
 
 
-def letter(offset: int, value: bytes) -> Letter:
-    return Letter("plays.log", 0, offset, "ship", "MalformedPlay", "no", value)
+def letter(offset: int, value: bytes) -> DeadLetter:
+    return DeadLetter("plays.log", 0, offset, "ship", "MalformedPlay", "no", value)
 
 
 def test_the_file_keeps_any_bytes_and_leaves_half_a_record(settings: Settings) -> None:
     values = [b"", b"\x00\xff\xfe\n\r", "ü\u2028".encode(), bytes(range(256))]
     written = [letter(i, value) for i, value in enumerate(values)]
-    assert list(dead_letters.in_file(settings)) == []
+    assert list(dead_letters.read_file(settings)) == []
     dead_letters.append_to_file(settings, written)
     with dead_letters.path(settings).open("ab") as file:
         file.write(b'{"source": "plays')
-    assert list(dead_letters.in_file(settings)) == written
+    assert list(dead_letters.read_file(settings)) == written
 
 
 def test_letters_of_a_crashed_shipper_are_taken_back(settings: Settings) -> None:
     size = dead_letters.append_to_file(settings, [letter(0, b"a")])
     dead_letters.append_to_file(settings, [letter(1, b"b")])
-    dead_letters.cut_file(settings, size)
-    assert [x.value for x in dead_letters.in_file(settings)] == [b"a"]
+    dead_letters.truncate_file(settings, size)
+    assert [x.value for x in dead_letters.read_file(settings)] == [b"a"]
 
 
 def test_a_report_adds_and_subtracts() -> None:
@@ -248,8 +248,8 @@ def test_a_report_adds_and_subtracts() -> None:
 def both(monkeypatch: pytest.MonkeyPatch) -> FakeSink:
     """Letters of the file only; what is sent again lands in the fake."""
     sink = FakeSink()
-    monkeypatch.setitem(redeliver.SINKS, "elasticsearch", lambda settings: sink)
-    monkeypatch.setattr(dead_letters, "in_topic", lambda settings: iter(()))
+    monkeypatch.setitem(dlq_replay.SINKS, "elasticsearch", lambda settings: sink)
+    monkeypatch.setattr(dead_letters, "read_topic", lambda settings: iter(()))
     return sink
 
 
@@ -260,9 +260,9 @@ def test_letters_go_on_once_when_they_pass_and_stay_when_not(
     settings: Settings, both: FakeSink
 ) -> None:
     dead_letters.append_to_file(settings, [letter(0, GOOD), letter(9, b"bad")])
-    first = redeliver.redeliver(settings)
+    first = dlq_replay.replay_dead_letters(settings)
     assert (first.replayed, first.before, dict(first.left)) == (1, 0, {"1 columns instead of 6": 1})
-    second = redeliver.redeliver(settings)
+    second = dlq_replay.replay_dead_letters(settings)
     assert (second.replayed, second.before, second.left.total()) == (0, 1, 1)
     assert ids(both) == [1]
 
@@ -271,29 +271,29 @@ def test_a_corrected_letter_goes_on_and_the_others_are_left_alone(
     settings: Settings, both: FakeSink
 ) -> None:
     dead_letters.append_to_file(settings, [letter(0, b"bad"), letter(9, b"worse"), letter(5, GOOD)])
-    records = [held.record() for held in redeliver.letters(settings)]
-    outcome = redeliver.redeliver(settings, {records[0]["id"]: GOOD.decode()})
+    records = [held.record() for held in dlq_replay.stored_letters(settings)]
+    outcome = dlq_replay.replay_dead_letters(settings, {records[0]["id"]: GOOD.decode()})
     assert (outcome.replayed, outcome.left.total()) == (1, 0)
-    assert [held.replayed for held in redeliver.letters(settings)] == [True, False, False]
+    assert [held.replayed for held in dlq_replay.stored_letters(settings)] == [True, False, False]
     with pytest.raises(WorkshopError, match="No dead letter has the id nowhere"):
-        redeliver.redeliver(settings, {"nowhere": ""})
+        dlq_replay.replay_dead_letters(settings, {"nowhere": ""})
 
 
 def test_what_the_index_refuses_again_stays(settings: Settings, both: FakeSink) -> None:
     other = GOOD.replace(b"1,2,3", b"4,5,6")
     dead_letters.append_to_file(settings, [letter(0, GOOD), letter(9, other)])
-    both.before = lambda plays: [Refused(0, "mapper_parsing_exception: no")]
-    outcome = redeliver.redeliver(settings)
+    both.before = lambda plays: [RejectedPlay(0, "mapper_parsing_exception: no")]
+    outcome = dlq_replay.replay_dead_letters(settings)
     assert (outcome.replayed, dict(outcome.left)) == (1, {"mapper_parsing_exception": 1})
     assert ids(both) == [4]
-    assert [held.replayed for held in redeliver.letters(settings)] == [False, True]
+    assert [held.replayed for held in dlq_replay.stored_letters(settings)] == [False, True]
 
 
 def test_half_a_mark_of_a_crash_is_passed_over(settings: Settings, both: FakeSink) -> None:
     dead_letters.append_to_file(settings, [letter(0, GOOD)])
-    redeliver.redeliver(settings)
+    dlq_replay.replay_dead_letters(settings)
     marks = settings.home / "dead-letters" / "replayed.jsonl"
     marks.write_bytes(marks.read_bytes()[:-9])
-    assert redeliver.redeliver(settings).replayed == 1
-    assert redeliver.redeliver(settings).before == 1
+    assert dlq_replay.replay_dead_letters(settings).replayed == 1
+    assert dlq_replay.replay_dead_letters(settings).before == 1
     assert ids(both) == [1, 1]  # the same id: the same document

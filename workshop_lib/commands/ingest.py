@@ -164,15 +164,15 @@ def dlq_show(
     from rich.markup import escape
     from rich.table import Table
 
-    from workshop_lib.ingest.dead_letters import kind
-    from workshop_lib.ingest.redeliver import letters
+    from workshop_lib.ingest.dead_letters import reason_kind
+    from workshop_lib.ingest.dlq_replay import stored_letters
     from workshop_lib.settings import Settings
 
     quiet_clients()
     with err.status("Collecting dead letters …"):
-        held = letters(Settings(), _say)
+        held = stored_letters(Settings(), _say)
     shown = [item for item in held if everything or not item.replayed]
-    counts = Counter(kind(item.letter.reason) for item in shown)
+    counts = Counter(reason_kind(item.letter.reason) for item in shown)
     if as_json:
         print_json({"counts": counts, "letters": [item.record() for item in shown]})
         return
@@ -216,13 +216,13 @@ def dlq_replay(
 
     Example: workshop dlq replay
     """
-    from workshop_lib.ingest.redeliver import corrections, redeliver
+    from workshop_lib.ingest.dlq_replay import corrections, replay_dead_letters
     from workshop_lib.settings import Settings
 
     quiet_clients()
     edited = corrections(edit) if edit else None
     with err.status("Trying dead letters again …"):
-        outcome = redeliver(Settings(), edited, _say)
+        outcome = replay_dead_letters(Settings(), edited, _say)
     left = dict(outcome.left.most_common())
     if as_json:
         print_json({"replayed": outcome.replayed, "replayed_before": outcome.before, "left": left})

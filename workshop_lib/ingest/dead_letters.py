@@ -25,7 +25,7 @@ from workshop_lib.settings import Settings
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetter:
     """One dead letter.
 
     ``topic``, ``partition``, ``offset``: where it came from; of a line of a log, the file's
@@ -60,13 +60,13 @@ class Letter:
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
-def kind(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """What a reason has in common with others of its kind: without values, places, numbers."""
     general = re.split(r": | at | \(", reason, maxsplit=1)[0]
     return re.sub(r"\d{2,}", "N", _QUOTED.sub("…", general))[:80]
 
 
-def headers(letter: Letter) -> list[tuple[str, bytes]]:
+def headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
     """The headers of ``letter`` in the topic."""
     values = (
         letter.topic,
@@ -82,13 +82,13 @@ def headers(letter: Letter) -> list[tuple[str, bytes]]:
     ]
 
 
-def from_message(message: Any) -> Letter:
+def from_message(message: Any) -> DeadLetter:
     """The letter that a message of the topic is; headers that are missing stay empty."""
     found = {
         name.removeprefix(DEAD_LETTER_HEADER): (value or b"").decode("utf-8", "replace")
         for name, value in message.headers or ()
     }
-    return Letter(
+    return DeadLetter(
         topic=found.get("topic") or message.topic,
         partition=_number(found.get("partition"), message.partition),
         offset=_number(found.get("offset"), message.offset),
@@ -104,7 +104,7 @@ def _number(text: str | None, otherwise: int) -> int:
     return int(text) if text and text.isdecimal() else otherwise
 
 
-def in_topic(settings: Settings) -> Iterator[Letter]:
+def read_topic(settings: Settings) -> Iterator[DeadLetter]:
     """Every letter of the topic, oldest first; one that was written twice comes once."""
     reader = consumer(settings, bootstrap_timeout_ms=5000)
     try:
@@ -136,13 +136,13 @@ def file_size(settings: Settings) -> int:
     return path(settings).stat().st_size if path(settings).exists() else 0
 
 
-def cut_file(settings: Settings, size: int) -> None:
+def truncate_file(settings: Settings, size: int) -> None:
     """Take back what was written after ``size``: a crashed shipper sends it again."""
     if file_size(settings) > size:
         os.truncate(path(settings), size)
 
 
-def append_to_file(settings: Settings, letters: Iterable[Letter]) -> int:
+def append_to_file(settings: Settings, letters: Iterable[DeadLetter]) -> int:
     """Append ``letters``; the size of the file then."""
     lines = "".join(json.dumps(_record(letter), ensure_ascii=False) + "\n" for letter in letters)
     if not lines:
@@ -153,7 +153,7 @@ def append_to_file(settings: Settings, letters: Iterable[Letter]) -> int:
     return file_size(settings)
 
 
-def _record(letter: Letter) -> dict[str, Any]:
+def _record(letter: DeadLetter) -> dict[str, Any]:
     return {
         "source": letter.source,
         "offset": letter.offset,
@@ -165,7 +165,7 @@ def _record(letter: Letter) -> dict[str, Any]:
     }
 
 
-def in_file(settings: Settings) -> Iterator[Letter]:
+def read_file(settings: Settings) -> Iterator[DeadLetter]:
     """Every letter of the file, oldest first; one that was written twice comes once, and one
     that is just being written is left."""
     if not path(settings).exists():
@@ -177,7 +177,7 @@ def in_file(settings: Settings) -> Iterator[Letter]:
                 return
             record = json.loads(line)
             topic, _, partition = record["source"].rpartition(":")
-            letter = Letter(
+            letter = DeadLetter(
                 topic=topic,
                 partition=int(partition),
                 offset=record["offset"],

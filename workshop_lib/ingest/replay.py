@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import pace
-from workshop_lib.ingest.live_log import LogWriter, Mark, Written, write_all, written
-from workshop_lib.ingest.recorded import (
-    Recorded,
+from workshop_lib.ingest import schedule
+from workshop_lib.ingest.log_writer import LogPosition, LogWriter, Written, write_all, written
+from workshop_lib.ingest.recording import (
+    Recording,
     fingerprint,
     read_lines,
+    read_recording,
     redate,
     same_but_for_date,
-    scan,
 )
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
@@ -46,7 +46,7 @@ class ReplayState:
     """How far a replay has come. Line numbers count from 0 in ``source``.
 
     ``[first_line, next_line)`` are in the log, ``last_line`` is the first one that is not
-    to be replayed. ``shift_ms`` was added to every believed date; None in mode ``live``,
+    to be replayed. ``shift_ms`` was added to every plausible date; None in mode ``live``,
     where a play is dated when it is written. ``pace`` is the speed or the lines a second.
     """
 
@@ -95,7 +95,7 @@ def _written(settings: Settings, state: ReplayState) -> Written:
     source = Path(state.source)
     count = state.until_line - state.next_line
     intended = read_lines(source, state.next_byte, count) if source.exists() else []
-    mark = Mark(state.log_inode, state.log_size)
+    mark = LogPosition(state.log_inode, state.log_size)
     return written(settings.live_log, mark, intended, same_but_for_date)
 
 
@@ -136,7 +136,7 @@ def replay(
             state = _resumed(state, source, speed, rate, last_hours)
             if state.done:
                 return state
-        recorded = scan(source)
+        recorded = read_recording(source)
         if state is not None and state.fingerprint == fingerprint(source):
             state = _settled(settings, state, recorded)
         if state is None or restart:
@@ -169,7 +169,7 @@ def _mode(speed: float | None, rate: float | None) -> tuple[str, float]:
 
 
 def _begun(
-    recorded: Recorded,
+    recorded: Recording,
     speed: float | None,
     rate: float | None,
     last_hours: float | None,
@@ -195,8 +195,8 @@ def _begun(
     )
     if mode == "live":
         return state
-    shift = pace.shift(
-        now, _offsets(state, recorded), recorded.dates[first:], recorded.believed[first:]
+    shift = schedule.shift(
+        now, _offsets(state, recorded), recorded.dates[first:], recorded.plausible[first:]
     )
     return replace(state, shift_ms=shift)
 
@@ -222,24 +222,24 @@ def _resumed(
     return replace(state, mode=mode, pace=pace_)
 
 
-def _offsets(state: ReplayState, recorded: Recorded) -> pace.Millis:
+def _offsets(state: ReplayState, recorded: Recording) -> schedule.Millis:
     """ms from the start of the replay until each of its lines is due."""
     arrived = recorded.arrived[state.first_line :]
     if state.mode == "speed":
-        return pace.at_speed(arrived, state.pace)
+        return schedule.at_speed(arrived, state.pace)
     if state.mode == "rate":
-        return pace.at_rate(len(arrived), state.pace)
-    return pace.at_random(len(arrived), state.seed)
+        return schedule.at_rate(len(arrived), state.pace)
+    return schedule.at_random(len(arrived), state.seed)
 
 
-def _render(state: ReplayState, recorded: Recorded, first: int, end: int) -> list[bytes]:
+def _render(state: ReplayState, recorded: Recording, first: int, end: int) -> list[bytes]:
     """Lines ``[first, end)`` as they are to stand in the log; the state has their dates."""
     return [
-        redate(line, _date(state, date)) if believed else line
-        for line, date, believed in zip(
+        redate(line, _date(state, date)) if plausible else line
+        for line, date, plausible in zip(
             recorded.lines(first, end),
             recorded.dates[first:end].tolist(),
-            recorded.believed[first:end].tolist(),
+            recorded.plausible[first:end].tolist(),
             strict=True,
         )
     ]
@@ -252,7 +252,7 @@ def _date(state: ReplayState, recorded: int) -> int:
     return state.stamp_ms
 
 
-def _settled(settings: Settings, state: ReplayState, recorded: Recorded) -> ReplayState:
+def _settled(settings: Settings, state: ReplayState, recorded: Recording) -> ReplayState:
     """The state after a crash, by what the log holds; a half line is completed in place."""
     if state.until_line == state.next_line:
         return state
@@ -269,7 +269,7 @@ def _settled(settings: Settings, state: ReplayState, recorded: Recorded) -> Repl
 def _run(
     settings: Settings,
     state: ReplayState,
-    recorded: Recorded,
+    recorded: Recording,
     limit: int | None,
     stop: threading.Event,
     on_progress: OnProgress | None,
@@ -281,10 +281,10 @@ def _run(
     offsets = _offsets(state, recorded)[first - state.first_line :]
     shifted = None
     if state.shift_ms is not None:
-        known = recorded.believed[first:]
-        shifted = np.where(known, recorded.dates[first:] + state.shift_ms, pace.MISSING)
+        known = recorded.plausible[first:]
+        shifted = np.where(known, recorded.dates[first:] + state.shift_ms, schedule.MISSING)
     # Time that passed between two runs does not count: what was missed is not made up for.
-    due_at = pace.writings(clock(), offsets - offsets[:1], shifted)
+    due_at = schedule.writings(clock(), offsets - offsets[:1], shifted)
     writer = LogWriter(settings.live_log)
     try:
         while state.next_line < end and not stop.is_set():
@@ -309,7 +309,7 @@ def _run(
 def _append(
     settings: Settings,
     state: ReplayState,
-    recorded: Recorded,
+    recorded: Recording,
     writer: LogWriter,
     until: int,
     now: int,

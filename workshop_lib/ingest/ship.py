@@ -20,9 +20,9 @@ from typing import Final, NamedTuple
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
-from workshop_lib.ingest.dead_letters import Letter
-from workshop_lib.ingest.follow import Follower, Line, Position
+from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
+from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.play import MalformedPlay, Play, parse
@@ -48,10 +48,10 @@ class ShipReport:
     #: Size of the dead-letter file; what is behind it was written by a crashed shipper.
     letters_size: int = 0
 
-    def plus(self, lines: list[Line], letters: list[Letter]) -> ShipReport:
+    def plus(self, lines: list[Line], letters: list[DeadLetter]) -> ShipReport:
         """With a batch of ``lines`` of which ``letters`` were rejected."""
         kinds = Counter(self.reasons)
-        kinds.update(dead_letters.kind(letter.reason) for letter in letters)
+        kinds.update(dead_letters.reason_kind(letter.reason) for letter in letters)
         return replace(
             self,
             lines=self.lines + len(lines),
@@ -85,20 +85,20 @@ def read_ship_state(settings: Settings, to: str) -> ShipReport | None:
     return ShipReport(**{**value, "position": Position(*value["position"])})
 
 
-class Sorted(NamedTuple):
+class Batch(NamedTuple):
     """The plays of a batch, the lines they stood in, and what the other lines became."""
 
     plays: list[Play]
     lines: list[Line]
-    letters: list[Letter]
+    letters: list[DeadLetter]
 
 
-def sort_out(lines: Iterable[Line], log: str, latest: int) -> Sorted:
+def parse_lines(lines: Iterable[Line], log: str, latest: int) -> Batch:
     """Which ``lines`` of the log file named ``log`` are plays, and why the others are not.
 
     ``latest``: the last moment that a play may have, ms since 1970.
     """
-    batch = Sorted([], [], [])
+    batch = Batch([], [], [])
     for line in lines:
         try:
             play = parse(line.raw, latest)
@@ -116,8 +116,8 @@ def _reason(line: Line, error: MalformedPlay) -> str:
     return str(error)
 
 
-def _letter(line: Line, log: str, stage: str, error: str, reason: str) -> Letter:
-    return Letter(log, line.generation, line.offset, stage, error, reason, line.raw)
+def _letter(line: Line, log: str, stage: str, error: str, reason: str) -> DeadLetter:
+    return DeadLetter(log, line.generation, line.offset, stage, error, reason, line.raw)
 
 
 def ship(
@@ -142,9 +142,9 @@ def ship(
     with only_one(settings, f"ship-{to}"), closing(SINKS[to](settings)) as sink:
         before = read_ship_state(settings, to)
         if before and to == "elasticsearch":
-            dead_letters.cut_file(settings, before.letters_size)
+            dead_letters.truncate_file(settings, before.letters_size)
         before = total = before or ShipReport()
-        with closing(Follower(settings.live_log, total.position, say=say)) as follower:
+        with closing(LogTail(settings.live_log, total.position, say=say)) as follower:
             while not stop.is_set():
                 lines = follower.read()
                 if lines:
@@ -172,19 +172,19 @@ def _deliver(
     lines: list[Line],
     stop: threading.Event,
     say: Callable[[str], None],
-) -> list[Letter] | None:
+) -> list[DeadLetter] | None:
     """Deliver ``lines``, however long it takes; the rejected ones, or None when stopped."""
     latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
     log = settings.live_log.name
-    batch = sort_out(lines, log, latest)
+    batch = parse_lines(lines, log, latest)
     for attempt in count():
         try:
             refused = sink.deliver(batch.plays)
             letters = batch.letters + [
-                _letter(batch.lines[place], log, "index", "Refused", reason)
+                _letter(batch.lines[place], log, "index", "RejectedPlay", reason)
                 for place, reason in refused
             ]
-            sink.bury(letters)
+            sink.send_to_dead_letter(letters)
         except Unavailable as error:
             pause = PAUSES[min(attempt, len(PAUSES) - 1)]
             say(f"{error}; trying again in {pause:g} s. Nothing is lost.")

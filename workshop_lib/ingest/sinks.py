@@ -14,7 +14,7 @@ from elasticsearch import ApiError, TransportError
 from kafka import KafkaProducer, errors
 
 from workshop_lib.ingest import dead_letters
-from workshop_lib.ingest.dead_letters import Letter
+from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.runtime.connections import bulk_index, create_index, create_topics, elasticsearch
 from workshop_lib.runtime.connections import producer as connect
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_RAW_INDEX, PLAYS_TOPIC
@@ -37,7 +37,7 @@ class Unavailable(Exception):
     """The server does not take the batch now; it may later. The message is one line."""
 
 
-class Refused(NamedTuple):
+class RejectedPlay(NamedTuple):
     """Play number ``place`` of the batch, which will never be taken, and why."""
 
     place: int
@@ -47,10 +47,10 @@ class Refused(NamedTuple):
 class Sink(Protocol):
     """One of the two targets."""
 
-    def deliver(self, plays: Sequence[Play]) -> list[Refused]:
+    def deliver(self, plays: Sequence[Play]) -> list[RejectedPlay]:
         """Send ``plays`` and wait until all but those returned are acknowledged."""
 
-    def bury(self, letters: Sequence[Letter]) -> None:
+    def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         """Put ``letters`` where this target's dead letters lie, and wait likewise."""
 
     def close(self) -> None:
@@ -64,12 +64,12 @@ class KafkaSink:
         self._settings = settings
         self._producer: KafkaProducer | None = None
 
-    def deliver(self, plays: Sequence[Play]) -> list[Refused]:
+    def deliver(self, plays: Sequence[Play]) -> list[RejectedPlay]:
         topic = self._settings.topic(PLAYS_TOPIC)
         self._send([(topic, str(p.customer_id).encode(), to_json(p), None) for p in plays])
         return []
 
-    def bury(self, letters: Sequence[Letter]) -> None:
+    def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         topic = self._settings.topic(DEAD_LETTER_TOPIC)
         self._send([(topic, x.key, x.value, dead_letters.headers(x)) for x in letters])
 
@@ -121,7 +121,7 @@ class ElasticsearchSink:
         self._client = elasticsearch(settings)
         self._made = False
 
-    def deliver(self, plays: Sequence[Play]) -> list[Refused]:
+    def deliver(self, plays: Sequence[Play]) -> list[RejectedPlay]:
         if not plays:
             return []
         places: dict[str, list[int]] = {}
@@ -135,7 +135,7 @@ class ElasticsearchSink:
                 self._made = True
             index = settings.index(self.INDEX)
             return [
-                Refused(places[refused.id].pop(0), refused.reason)
+                RejectedPlay(places[refused.id].pop(0), refused.reason)
                 for refused in bulk_index(self._client, index, documents, settings.bulk_size)
             ]
         except ApiError as error:
@@ -149,7 +149,7 @@ class ElasticsearchSink:
         where = self._settings.elasticsearch_url
         return Unavailable(f"Elasticsearch at {where} does not answer ({_name(error)})")
 
-    def bury(self, letters: Sequence[Letter]) -> None:
+    def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         dead_letters.append_to_file(self._settings, letters)
 
     def close(self) -> None:

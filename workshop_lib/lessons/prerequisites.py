@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final, NamedTuple
 
-from workshop_lib.ingest.follow import Follower
-from workshop_lib.ingest.recorded import fingerprint
+from workshop_lib.ingest.recording import fingerprint
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
+from workshop_lib.ingest.tail import LogTail
 from workshop_lib.lessons import make
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
@@ -72,7 +72,7 @@ def shipped(settings: Settings, to: str) -> bool:
         return False
     if running(settings, f"ship-{to}"):
         return True
-    with closing(Follower(settings.live_log, state.position)) as rest:
+    with closing(LogTail(settings.live_log, state.position)) as rest:
         return not rest.read()
 
 

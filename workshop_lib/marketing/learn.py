@@ -22,7 +22,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.recorded import fingerprint, scan
+from workshop_lib.ingest.recording import fingerprint, read_recording
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.marketing import libsvm, registry
 from workshop_lib.marketing.drift import SCORE, drift
@@ -131,7 +131,7 @@ def newest_history(settings: Settings) -> datetime:
     Up to the last line that a replay has made live; before any replay, up to
     ``settings.live_hours`` before the end, the part that is left to be replayed.
     """
-    recorded = scan(settings.world / "tracks.csv")
+    recorded = read_recording(settings.world / "tracks.csv")
     state = read_state(settings)
     if state is not None and state.fingerprint == fingerprint(recorded.path):
         line = state.next_line

@@ -9,7 +9,7 @@ from __future__ import annotations
 from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.dead_letters import Letter, headers
+from workshop_lib.ingest.dead_letters import DeadLetter, headers
 from workshop_lib.runtime import connections
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
@@ -17,7 +17,7 @@ from workshop_lib.stream.sinks import Rows, Tally, Writer
 from workshop_lib.stream.source import ORIGIN
 
 
-def send(settings: Settings, letters: list[Letter]) -> None:
+def send(settings: Settings, letters: list[DeadLetter]) -> None:
     """Send ``letters`` and wait until Kafka has them all; ``WorkshopError`` if it has not."""
     if not letters:
         return
@@ -46,7 +46,7 @@ def dead_letters(settings: Settings, stage: str) -> Writer:
         send(
             settings,
             [
-                Letter(
+                DeadLetter(
                     **{name: row[name] for name in ORIGIN},
                     stage=stage,
                     error="MalformedPlay",

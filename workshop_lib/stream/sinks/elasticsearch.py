@@ -8,7 +8,7 @@ import elastic_transport
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from workshop_lib.ingest.dead_letters import Letter
+from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import patiently
 from workshop_lib.schema.tables import INDICES
@@ -62,7 +62,7 @@ def indexer(settings: Settings, index: str) -> Writer:
     return write
 
 
-def _letter(row: dict[str, Any], index: str, reason: str) -> Letter:
+def _letter(row: dict[str, Any], index: str, reason: str) -> DeadLetter:
     kind, _, message = reason.partition(": ")
     document = {"key": row["id"].encode(), "value": row["document"].encode()}
     origin = (
@@ -70,4 +70,4 @@ def _letter(row: dict[str, Any], index: str, reason: str) -> Letter:
         if "offset" in row
         else {**document, "topic": index, "partition": 0, "offset": -1}
     )
-    return Letter(**origin, stage=STAGE, error=kind, reason=message or reason)
+    return DeadLetter(**origin, stage=STAGE, error=kind, reason=message or reason)

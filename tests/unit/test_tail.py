@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from workshop_lib.ingest import follow
-from workshop_lib.ingest.follow import HEAD, LONGEST_LINE, Follower, Position
+from workshop_lib.ingest import tail
+from workshop_lib.ingest.tail import HEAD, LONGEST_LINE, LogTail, Position
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def append(path: Path, data: bytes) -> None:
     os.utime(path, ns=(0, 10**18 + next(ticks) * 10**6))
 
 
-def raws(follower: Follower) -> list[bytes]:
+def raws(follower: LogTail) -> list[bytes]:
     """All lines that there are now."""
     found = []
     while lines := follower.read():
@@ -38,23 +38,23 @@ def raws(follower: Follower) -> list[bytes]:
     return found
 
 
-def resumed(follower: Follower) -> Follower:
+def resumed(follower: LogTail) -> LogTail:
     """Another process that goes on from the saved position."""
     position = follower.position()
     follower.close()
-    return Follower(follower._path, Position(*position))
+    return LogTail(follower._path, Position(*position))
 
 
-def going_on(follower: Follower) -> Follower:
+def going_on(follower: LogTail) -> LogTail:
     return follower
 
 
 ways = pytest.mark.parametrize("again", [going_on, resumed])
-Again = Callable[[Follower], Follower]
+Again = Callable[[LogTail], LogTail]
 
 
 def test_no_file_yet_then_lines_with_their_places(log: Path) -> None:
-    follower = Follower(log)
+    follower = LogTail(log)
     assert follower.read() == []
     append(log, b"one\n\nthree\r\n")
     lines = follower.read()
@@ -70,7 +70,7 @@ def test_no_file_yet_then_lines_with_their_places(log: Path) -> None:
 @ways
 def test_half_a_line_waits_for_its_end(log: Path, again: Again) -> None:
     append(log, b"one\ntw")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     assert follower.behind() == 2
     follower = again(follower)
@@ -84,7 +84,7 @@ def test_half_a_line_waits_for_its_end(log: Path, again: Again) -> None:
 @ways
 def test_a_renamed_log_is_read_to_its_end_first(log: Path, again: Again) -> None:
     append(log, b"one\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     append(log, b"two\n")
     log.rename(log.with_name("plays.log.1"))
@@ -97,7 +97,7 @@ def test_a_renamed_log_is_read_to_its_end_first(log: Path, again: Again) -> None
 
 def test_a_renamed_log_is_kept_until_the_new_one_has_something(log: Path) -> None:
     append(log, b"one\ntw")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     renamed = log.rename(log.with_name("plays.log.1"))
     assert raws(follower) == []
@@ -111,7 +111,7 @@ def test_a_renamed_log_is_kept_until_the_new_one_has_something(log: Path) -> Non
 
 def test_half_a_line_that_its_writer_left_behind_is_a_line(log: Path) -> None:
     append(log, b"one\ntw")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     log.rename(log.with_name("plays.log.1"))
     append(log, b"three\n")
@@ -124,7 +124,7 @@ def test_half_a_line_that_its_writer_left_behind_is_a_line(log: Path) -> None:
 
 def test_several_rotations_while_nobody_read(log: Path) -> None:
     append(log, b"one\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     append(log, b"two\n")
     for content in (b"three\n", b"four\n", b"five\n"):
@@ -142,14 +142,14 @@ def test_without_a_position_it_begins_with_the_oldest_rotated_file(log: Path) ->
         append(log, content)
         if number < 2:
             log.rename(log.with_name(f"plays.log.{2 - number}"))
-    assert raws(Follower(log)) == [b"one", b"two", b"three"]
+    assert raws(LogTail(log)) == [b"one", b"two", b"three"]
 
 
 def test_what_was_read_and_renamed_before_is_not_read_again(log: Path) -> None:
     append(log, b"old\n")
     log.rename(log.with_name("plays.log.2"))
     append(log, b"one\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"old", b"one"]
     log.rename(log.with_name("plays.log.1"))
     append(log, b"two\n")
@@ -159,7 +159,7 @@ def test_what_was_read_and_renamed_before_is_not_read_again(log: Path) -> None:
 @ways
 def test_a_log_cut_to_nothing_is_read_from_its_begin(log: Path, again: Again) -> None:
     append(log, b"one\ntwo\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one", b"two"]
     shutil.copy(log, log.with_name("plays.log.1"))
     log.write_bytes(b"3\n")
@@ -171,7 +171,7 @@ def test_a_log_cut_to_nothing_is_read_from_its_begin(log: Path, again: Again) ->
 @ways
 def test_a_log_cut_and_grown_beyond_its_old_size_is_recognised(log: Path, again: Again) -> None:
     append(log, b"one\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     log.write_bytes(b"two\nand more than before\n")
     assert raws(again(follower)) == [b"two", b"and more than before"]
@@ -179,14 +179,14 @@ def test_a_log_cut_and_grown_beyond_its_old_size_is_recognised(log: Path, again:
 
 def test_a_place_whose_file_is_gone_is_told(log: Path) -> None:
     append(log, b"one\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert raws(follower) == [b"one"]
     position = follower.position()
     follower.close()
     log.rename(log.with_name("elsewhere"))
     append(log, b"two\n")
     told: list[str] = []
-    assert raws(Follower(log, position, say=told.append)) == [b"two"]
+    assert raws(LogTail(log, position, say=told.append)) == [b"two"]
     assert len(told) == 1 and "may be missing" in told[0]
 
 
@@ -195,9 +195,9 @@ def test_a_place_whose_file_is_gone_is_told(log: Path) -> None:
 def test_a_line_that_is_too_long_is_cut_but_all_its_bytes_count(
     log: Path, block: int, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "LONGEST_LINE", 100)
+    monkeypatch.setattr(tail, "LONGEST_LINE", 100)
     append(log, b"a\n" + b"x" * length + b"\nb\n")
-    follower = Follower(log, block=block)
+    follower = LogTail(log, block=block)
     lines = []
     while found := follower.read():
         lines += found
@@ -207,7 +207,7 @@ def test_a_line_that_is_too_long_is_cut_but_all_its_bytes_count(
 
 
 def test_memory_stays_bounded_by_an_endless_line(log: Path) -> None:
-    follower = Follower(log)
+    follower = LogTail(log)
     for _ in range(3):
         append(log, b"x" * LONGEST_LINE)
         assert follower.read() == []
@@ -225,7 +225,7 @@ def test_any_mixture_of_writes_rotations_and_restarts_loses_and_repeats_nothing(
     draw = random.Random(seed)
     expected: list[bytes] = []
     found: list[bytes] = []
-    follower = Follower(log, block=draw.choice([50, 300, 4096]))
+    follower = LogTail(log, block=draw.choice([50, 300, 4096]))
     pending = b""
     rotations = 0
     for step in range(300):

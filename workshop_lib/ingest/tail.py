@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from workshop_lib.ingest.live_log import find
+from workshop_lib.ingest.log_writer import find
 
 BLOCK: Final = 1 << 20
 #: Of a longer line only so many bytes are kept: half of what a Kafka message may have.
@@ -125,7 +125,7 @@ class _Log:
         os.close(self._file)
 
 
-class Follower:
+class LogTail:
     """Reads the log ``path`` on from ``position``; without one, from the begin of the oldest
     file that it was rotated to.
 

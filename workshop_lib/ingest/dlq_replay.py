@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
-from workshop_lib.ingest.dead_letters import Letter
+from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.ingest.sinks import SINKS, Unavailable
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, when
@@ -30,10 +30,10 @@ from workshop_lib.settings import Settings
 TARGETS: Final = {"file": "elasticsearch", "topic": "kafka"}
 
 
-class Held(NamedTuple):
+class StoredLetter(NamedTuple):
     """A letter, where it lies, and whether it was already sent again."""
 
-    letter: Letter
+    letter: DeadLetter
     place: str
     replayed: bool
 
@@ -56,7 +56,7 @@ class Held(NamedTuple):
 
 
 @dataclass
-class Outcome:
+class DlqReplayReport:
     """``replayed`` went on now, ``before`` earlier; ``left`` counts the others by reason."""
 
     replayed: int = 0
@@ -91,23 +91,25 @@ def _ends_a_line(file: Any) -> bool:
     return bool(file.read(1) == b"\n")
 
 
-def letters(settings: Settings, say: Callable[[str], None] = lambda text: None) -> list[Held]:
+def stored_letters(
+    settings: Settings, say: Callable[[str], None] = lambda text: None
+) -> list[StoredLetter]:
     """All dead letters, the file's first. ``say`` is told when Kafka is away."""
     marked = _marked(settings)
-    found = [("file", letter) for letter in dead_letters.in_file(settings)]
+    found = [("file", letter) for letter in dead_letters.read_file(settings)]
     try:
-        found += [("topic", letter) for letter in dead_letters.in_topic(settings)]
+        found += [("topic", letter) for letter in dead_letters.read_topic(settings)]
     except KafkaError as error:
         say(
             f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}):"
             " only the dead letters of Stage 1 are seen."
         )
-    held = [Held(letter, place, False) for place, letter in found]
+    held = [StoredLetter(letter, place, False) for place, letter in found]
     return [item._replace(replayed=item.id in marked) for item in held]
 
 
 def corrections(path: Path) -> dict[str, str]:
-    """Letter id → text, from what ``workshop dlq show --json`` printed and somebody edited."""
+    """DeadLetter id → text, from what ``workshop dlq show --json`` printed and somebody edited."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         return {record["id"]: record["text"] for record in value["letters"]}
@@ -118,20 +120,20 @@ def corrections(path: Path) -> dict[str, str]:
         ) from None
 
 
-def redeliver(
+def replay_dead_letters(
     settings: Settings,
     edited: dict[str, str] | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> Outcome:
+) -> DlqReplayReport:
     """Try all letters again that were not replayed; with ``edited``, only those it names.
 
     A text in ``edited`` that differs from the letter's own stands in for it. Raises
     ``WorkshopError`` when an id is unknown, or when a server is away; what was sent until
     then is marked.
     """
-    outcome = Outcome()
+    outcome = DlqReplayReport()
     with only_one(settings, "dlq-replay"):
-        held = letters(settings, say)
+        held = stored_letters(settings, say)
         unknown = set(edited or ()) - {item.id for item in held}
         if unknown:
             raise WorkshopError(
@@ -147,15 +149,19 @@ def redeliver(
 
 
 def _send(
-    settings: Settings, target: str, waiting: list[Held], edited: dict[str, str], outcome: Outcome
+    settings: Settings,
+    target: str,
+    waiting: list[StoredLetter],
+    edited: dict[str, str],
+    outcome: DlqReplayReport,
 ) -> None:
     latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
-    passing: list[tuple[Held, Play]] = []
+    passing: list[tuple[StoredLetter, Play]] = []
     for item in waiting:
         try:
             passing.append((item, _read(_bytes(item.letter, edited.get(item.id)), latest)))
         except MalformedPlay as error:
-            outcome.left[dead_letters.kind(str(error))] += 1
+            outcome.left[dead_letters.reason_kind(str(error))] += 1
     if not passing:
         return
     with closing(SINKS[target](settings)) as sink:
@@ -163,14 +169,14 @@ def _send(
             refused = sink.deliver([play for _, play in passing])
         except Unavailable as error:
             raise WorkshopError(f"{error}.", "See `workshop status`; nothing is lost.") from error
-    outcome.left.update(dead_letters.kind(reason) for _, reason in refused)
+    outcome.left.update(dead_letters.reason_kind(reason) for _, reason in refused)
     stay = {place for place, _ in refused}
     taken = [item for place, (item, _) in enumerate(passing) if place not in stay]
     _mark(settings, (item.id for item in taken))
     outcome.replayed += len(taken)
 
 
-def _bytes(letter: Letter, text: str | None) -> bytes:
+def _bytes(letter: DeadLetter, text: str | None) -> bytes:
     return letter.value if text is None or text == letter.text else text.encode()
 
 

@@ -29,10 +29,10 @@ WITNESSES: Final = 25
 GAPS: Final = ((20, 30), (50, 25), (100, 20), (250, 12), (500, 8), (1000, 4), (5000, 1))
 
 
-def believed(dates: Millis) -> Mask:
-    """Which dates are believed: those that are not more than a day ahead of all before them.
+def plausible(dates: Millis) -> Mask:
+    """Which dates are plausible: those that are not more than a day ahead of all before them.
 
-    A longer jump is believed if most of the lines after it go along with it: then the
+    A longer jump is plausible if most of the lines after it go along with it: then the
     recording has a gap. Otherwise that one line has a wrong clock.
     """
     known = np.flatnonzero(dates != MISSING)
@@ -53,9 +53,9 @@ def believed(dates: Millis) -> Mask:
 
 
 def arrivals(dates: Millis, mask: Mask) -> Millis:
-    """When each line arrived in the recording: the latest believed date up to it.
+    """When each line arrived in the recording: the latest plausible date up to it.
 
-    Lines before the first believed date arrived with it; without any, all arrived at 0.
+    Lines before the first plausible date arrived with it; without any, all arrived at 0.
     """
     if not mask.any():
         return np.zeros(len(dates), dtype=np.int64)

@@ -1,7 +1,7 @@
 """The recorded plays as ``workshop replay`` needs them.
 
 In: ``tracks.csv``, in order of arrival. Out: where each line starts, its date and whether
-that is believed, and single lines with another date. Nothing is dropped: a malformed line
+that is plausible, and single lines with another date. Nothing is dropped: a malformed line
 is a line without a date, passed on byte for byte.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import pace
-from workshop_lib.ingest.pace import MISSING, Mask, Millis
+from workshop_lib.ingest import schedule
+from workshop_lib.ingest.schedule import MISSING, Mask, Millis
 from workshop_lib.schema.play import PATTERNS, MalformedPlay, parse, when
 
 #: Nothing else in a well-formed line looks like this.
@@ -24,14 +24,14 @@ _DATE = re.compile(PATTERNS["played_at"].encode())
 
 
 @dataclass(frozen=True)
-class Recorded:
+class Recording:
     """``starts``: byte where each line starts, and the end of the file; ``dates``: ms or
-    ``MISSING``, per line; ``arrived``: ms; ``believed``: whether the date is to be moved."""
+    ``MISSING``, per line; ``arrived``: ms; ``plausible``: whether the date is to be moved."""
 
     path: Path
     starts: Millis
     dates: Millis
-    believed: Mask
+    plausible: Mask
     arrived: Millis
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Recorded:
         return int(np.searchsorted(self.arrived, self.arrived[-1] - hours * 3_600_000))
 
 
-def scan(path: Path) -> Recorded:
+def read_recording(path: Path) -> Recording:
     """Read the dates of all lines. Raises ``WorkshopError`` when there is nothing to replay."""
     if not path.exists():
         raise WorkshopError(
@@ -65,9 +65,9 @@ def scan(path: Path) -> Recorded:
     if not found:
         raise WorkshopError(f"{path} is empty.", "Make a world with `workshop data generate`.")
     dates = np.array(found, dtype=np.int64)
-    mask = pace.believed(dates)
+    mask = schedule.plausible(dates)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Recorded(path, starts, dates, mask, pace.arrivals(dates, mask))
+    return Recording(path, starts, dates, mask, schedule.arrivals(dates, mask))
 
 
 def read_lines(path: Path, start: int, count: int) -> list[bytes]:

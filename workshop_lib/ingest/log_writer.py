@@ -14,7 +14,7 @@ from typing import NamedTuple
 from workshop_lib.errors import WorkshopError
 
 
-class Mark(NamedTuple):
+class LogPosition(NamedTuple):
     """A place in a log file: its inode and a byte. Where a writer was about to write."""
 
     inode: int
@@ -32,7 +32,7 @@ class LogWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
-    def mark(self) -> Mark:
+    def mark(self) -> LogPosition:
         """Where the next line will stand; follows a rotation, and ends another's half line."""
         status = os.fstat(self._file)
         if not _is(self.path, status.st_ino):
@@ -42,7 +42,7 @@ class LogWriter:
         if status.st_size and os.pread(self._file, 1, status.st_size - 1) != b"\n":
             self.write(b"\n")
             status = os.fstat(self._file)
-        return Mark(status.st_ino, status.st_size)
+        return LogPosition(status.st_ino, status.st_size)
 
     def write(self, data: bytes) -> None:
         """Append ``data``, all of it."""
@@ -90,7 +90,7 @@ class Written(NamedTuple):
 
 
 def written(
-    path: Path, mark: Mark, intended: Sequence[bytes], same: Callable[[bytes, bytes], bool]
+    path: Path, mark: LogPosition, intended: Sequence[bytes], same: Callable[[bytes, bytes], bool]
 ) -> Written:
     """How many of the ``intended`` lines stand in the log after ``mark``.
 
