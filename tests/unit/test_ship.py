@@ -47,7 +47,7 @@ class FakeSink:
 def sink(monkeypatch: pytest.MonkeyPatch) -> FakeSink:
     sink = FakeSink()
     monkeypatch.setitem(module.SINKS, "kafka", lambda settings: sink)
-    monkeypatch.setattr(module, "PAUSES", (0,))
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0)
     return sink
 
 

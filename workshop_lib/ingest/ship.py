@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,13 +24,14 @@ from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
 from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
 
 #: Seconds between two looks at a log that does not grow.
 IDLE: Final = 0.1
-#: Seconds before a batch is tried again, the last one for all further tries.
-PAUSES: Final = (0.5, 1, 2, 5)
+#: Seconds before a batch is tried again, doubled each time.
+FIRST_PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def ship(
             while not stop.is_set():
                 lines = follower.read()
                 if lines:
-                    letters = _deliver(settings, sink, lines, stop, say)
+                    letters = _deliver(settings, to, sink, lines, stop, say)
                     if letters is None:
                         break  # stopped while the server was away: nothing of it counts
                     total = replace(
@@ -168,6 +168,7 @@ def ship(
 
 def _deliver(
     settings: Settings,
+    to: str,
     sink: Sink,
     lines: list[Line],
     stop: threading.Event,
@@ -177,21 +178,33 @@ def _deliver(
     latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
     log = settings.live_log.name
     batch = parse_lines(lines, log, latest)
-    for attempt in count():
-        try:
-            refused = sink.deliver(batch.plays)
-            letters = batch.letters + [
-                _letter(batch.lines[place], log, "index", "RejectedPlay", reason)
-                for place, reason in refused
-            ]
-            sink.send_to_dead_letter(letters)
-        except Unavailable as error:
-            pause = PAUSES[min(attempt, len(PAUSES) - 1)]
-            say(f"{error}; trying again in {pause:g} s. Nothing is lost.")
-            if stop.wait(pause):
-                return None
-        else:
-            if attempt:
-                say("It answers again; going on.")
-            return letters
-    return None  # count() has no end
+    failed = False
+
+    def attempt() -> list[DeadLetter]:
+        refused = sink.deliver(batch.plays)
+        letters = batch.letters + [
+            _letter(batch.lines[place], log, "index", "RejectedPlay", reason)
+            for place, reason in refused
+        ]
+        sink.send_to_dead_letter(letters)
+        return letters
+
+    def before_pause(error: BaseException, pause: float) -> None:
+        nonlocal failed
+        failed = True
+        say(f"{error}; trying again in {pause:.1f} s. Nothing is lost.")
+
+    try:
+        letters = retry_with_backoff(
+            attempt,
+            Unavailable,
+            server=to,
+            first_pause=FIRST_PAUSE,
+            stop=stop,
+            before_pause=before_pause,
+        )
+    except Stopped:
+        return None
+    if failed:
+        say("It answers again; going on.")
+    return letters

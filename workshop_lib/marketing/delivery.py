@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import redis
 
-from workshop_lib.runtime.connections import redis_client
-from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.connections import REDIS_UNREACHABLE, redis_client
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.schema.names import (
     OPTOUTS,
     SMS_DEAD,
@@ -28,7 +28,6 @@ from workshop_lib.schema.names import (
     sent_key,
 )
 from workshop_lib.settings import Settings
-from workshop_lib.stream.sinks.redis import UNREACHABLE
 
 T = TypeVar("T")
 
@@ -180,7 +179,9 @@ class OutboxConsumer:
         return self._retry(lambda: self.client.eval(script, len(keys), *keys, *map(str, arguments)))
 
     def _retry(self, call: Callable[[], T]) -> T:
-        return patiently(call, UNREACHABLE, self.settings.patience_seconds, "Redis")
+        return retry_with_backoff(
+            call, REDIS_UNREACHABLE, server="Redis", seconds=self.settings.patience_seconds
+        )
 
 
 def _order(entry_id: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.features import ORIGINAL_FEATURES
+from workshop_lib.runtime.state_file import replacing
 
 #: 0/1, and −1/1 as other tools write them.
 LABELS: Final = {1.0: 1.0, 0.0: 0.0, -1.0: 0.0}
@@ -27,12 +28,10 @@ def write(labelled: pd.DataFrame, path: Path) -> None:
     ``path`` is replaced as a whole. Floats are written so that they are read back equal.
     """
     rows = labelled[["label", *ORIGINAL_FEATURES]].itertuples(index=False, name=None)
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("w", encoding="ascii") as file:
+    with replacing(path) as draft, draft.open("w", encoding="ascii") as file:
         for label, *values in rows:
             pairs = " ".join(f"{i}:{value!r}" for i, value in enumerate(map(float, values), 1))
             file.write(f"{label:g} {pairs}\n")
-    draft.replace(path)
 
 
 def read(path: Path) -> pd.DataFrame:

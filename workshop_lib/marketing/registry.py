@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from contextlib import suppress
@@ -30,6 +29,7 @@ import pandas as pd
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.gate import GateDecision
+from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
 
 VERSION: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -107,11 +107,8 @@ def store(settings: Settings, candidate: Candidate, decision: GateDecision) -> M
         }
         text = json.dumps(record, indent=2, allow_nan=False)
         (draft / RECORD).write_text(text)
-        for path in (*draft.rglob("*"), draft):
-            _sync(path)
         version = f"{trained_at:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        draft.rename(root / version)
-        _sync(root)
+        state_file.move_into_place(draft, root / version, durable=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     if decision.accepted:
@@ -218,11 +215,7 @@ def _damaged(folder: Path) -> WorkshopError:
 
 
 def _use(settings: Settings, version: str) -> None:
-    draft = _root(settings) / f".current-{uuid4().hex}"
-    draft.write_text(version)
-    _sync(draft)
-    os.replace(draft, _root(settings) / "current")
-    _sync(_root(settings))
+    state_file.write(_root(settings) / "current", version, durable=True)
 
 
 def _plain(value: Any) -> Any:
@@ -245,11 +238,3 @@ def _sha256(folder: Path) -> str:
         digest.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

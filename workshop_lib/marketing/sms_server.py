@@ -12,7 +12,6 @@ So: at least once, with a deduplication key.
 from __future__ import annotations
 
 import os
-import random
 import re
 import socket
 import threading
@@ -20,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -38,11 +38,10 @@ from workshop_lib.marketing.providers import (
     provider,
 )
 from workshop_lib.runtime import connections
-from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.schema.names import SMS_INDEX
 from workshop_lib.schema.play import MAX_INT, MAX_LONG, when
 from workshop_lib.settings import Settings
-from workshop_lib.stream.sinks.elasticsearch import UNREACHABLE
 
 SENT, SUPPRESSED, FAILED, DEAD = "sent", "suppressed", "failed", "dead"
 STATUSES: Final = (SENT, SUPPRESSED, FAILED, DEAD)
@@ -62,6 +61,10 @@ LARGEST: Final = {"customer_id": MAX_INT, "event_id": MAX_LONG}
 
 #: Called with the counts by status so far.
 Report = Callable[[dict[str, int]], None]
+
+
+class TryAgain(Exception):
+    """The gateway did not take a message now; it may later."""
 
 
 class OutboxMessage(NamedTuple):
@@ -137,17 +140,23 @@ class Worker:
             wanted = parse_entry(entry)
         except ValueError as error:
             return self.dead_letter(entry, malformed_ids(entry), f"malformed: {error}", 0)
-        pause = self.settings.sms_pause_seconds
-        while not self.stop.is_set():
+
+        def attempt() -> None:
             if self.stop.wait(self.outbox.rate_limit_wait()) or not self.outbox.renew_claim(entry):
                 return
-            if self.attempt(entry, wanted):
-                return
-            # Half fixed, half drawn: many workers do not come back at the same moment. Short
-            # enough to be back before others take the entry for a dead worker's.
-            longest = min(LONGEST_PAUSE, self.settings.sms_claim_seconds / 3)
-            self.stop.wait(min(pause, longest) * random.uniform(0.5, 1))
-            pause *= 2
+            if not self.attempt(entry, wanted):
+                raise TryAgain
+
+        with suppress(Stopped):
+            retry_with_backoff(
+                attempt,
+                TryAgain,
+                server="The gateway",
+                first_pause=self.settings.sms_pause_seconds,
+                # Shorter than the time after which others claim the entry.
+                longest_pause=min(LONGEST_PAUSE, self.settings.sms_claim_seconds / 3),
+                stop=self.stop,
+            )
 
     def attempt(self, entry: Entry, wanted: OutboxMessage) -> bool:
         """Try once; whether the entry is finished."""
@@ -204,11 +213,11 @@ class Worker:
         }
         index = self.settings.index(SMS_INDEX)
         pairs = [(ids["dedup_key"], document)]
-        refused = patiently(
+        refused = retry_with_backoff(
             lambda: list(connections.bulk_index(self.client, index, pairs)),
-            UNREACHABLE,
-            self.settings.patience_seconds,
-            "Elasticsearch",
+            connections.ELASTICSEARCH_UNREACHABLE,
+            server="Elasticsearch",
+            seconds=self.settings.patience_seconds,
         )
         if refused:
             raise WorkshopError(f"Index {index} refused a message: {refused[0].reason}.")

@@ -23,7 +23,7 @@ from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import DECIDE, decide, target_id
 from workshop_lib.marketing.train import score
 from workshop_lib.runtime import connections
-from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.schema.labels import LEVEL
 from workshop_lib.schema.names import TARGETS_INDEX
@@ -36,7 +36,6 @@ from workshop_lib.stream.queries import Query
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.sinks import TALLY, Rows, Tally, write
 from workshop_lib.stream.sinks.elasticsearch import indexer
-from workshop_lib.stream.sinks.redis import UNREACHABLE
 from workshop_lib.stream.source import parse, plays
 
 #: Levels that have something to gain from a day of Gold.
@@ -116,11 +115,11 @@ def _decide(rows: Rows, settings: Settings, script: str) -> list[dict[str, Any]]
     client = connections.redis_client(settings)
     try:
         decisions = [
-            patiently(
+            retry_with_backoff(
                 partial(decide, client, settings, _target(row), row["played_ms"], script),
-                UNREACHABLE,
-                settings.patience_seconds,
-                "Redis",
+                connections.REDIS_UNREACHABLE,
+                server="Redis",
+                seconds=settings.patience_seconds,
             )
             for row in rows
         ]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, node
+from workshop_lib.runtime.state_file import replacing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType
@@ -111,9 +112,8 @@ def _version(package: Path) -> str:
 
 def _unpack(folder: Path) -> None:
     """Whole or not at all: an interrupted one is not mistaken for a browser."""
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    partial.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing(folder) as partial:
+        partial.mkdir()
         done = subprocess.run(
             [
                 *(node.NODE, "--input-type=module", "--eval"),
@@ -133,7 +133,3 @@ def _unpack(folder: Path) -> None:
                 "Install Chromium or Chrome instead.",
             )
         (partial / "fonts.conf").write_text(FONTS.format(folder=folder))
-        if not folder.exists():
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

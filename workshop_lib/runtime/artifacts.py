@@ -26,6 +26,7 @@ import pyspark
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import java
+from workshop_lib.runtime.state_file import replacing
 from workshop_lib.settings import Settings
 
 HERE = Path(__file__).parent
@@ -83,12 +84,8 @@ def take(folder: Path, names: list[str]) -> None:
                 "Run the same command again to fetch it anew; if that one differs, too,"
                 " do not trust the mirror.",
             )
-        target = library() / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Not visible under its name before it is whole.
-        partial = target.with_name(target.name + ".part")
-        shutil.copyfile(fetched, partial)
-        os.replace(partial, target)
+        with replacing(library() / name) as draft:
+            shutil.copyfile(fetched, draft)
 
 
 def ensure(settings: Settings, progress: Progress | None = None) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Final
 import pyspark
 
 from workshop_lib.runtime import artifacts, java, step
+from workshop_lib.runtime.state_file import replacing
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
@@ -81,12 +81,10 @@ def make(tick: Callable[[], None] = lambda: None) -> Path | None:
         _rehearse(Path(folder), written, tick)
         if not written.exists():
             return None  # a Java that knows no such files
-        for old in FOLDER.glob("spark-*.jsa*"):
+        for old in (*FOLDER.glob("spark-*.jsa"), *FOLDER.glob(".spark-*.new")):
             old.unlink()
-        # Not visible under its name before it is whole.
-        partial = wanted.with_suffix(".jsa.part")
-        shutil.copyfile(written, partial)
-        os.replace(partial, wanted)
+        with replacing(wanted) as draft:
+            shutil.copyfile(written, draft)
     return wanted
 
 

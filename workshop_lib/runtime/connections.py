@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import elastic_transport
 import redis
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
@@ -17,6 +18,14 @@ from kafka.errors import TopicAlreadyExistsError
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.schema.tables import mapping
 from workshop_lib.settings import Settings
+
+#: What a client raises while its server is away; such a call can be repeated.
+ELASTICSEARCH_UNREACHABLE: Final = (
+    elastic_transport.ConnectionError,
+    elastic_transport.ConnectionTimeout,
+    ConnectionError,
+)
+REDIS_UNREACHABLE: Final = (redis.ConnectionError, redis.TimeoutError)
 
 
 def elasticsearch(settings: Settings) -> Elasticsearch:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, kibana, record
@@ -79,7 +80,7 @@ def write_env(variables: dict[str, str]) -> None:
     """In single quotes: to compose, nothing in such a value has a meaning."""
     head = "# Written by `workshop up --docker`. Passwords and keys: not for git, not for others.\n"
     lines = (f"{name}='{value}'\n" for name, value in sorted(variables.items()))
-    record.write(env_file(), head + "".join(lines), 0o600)
+    state_file.write(env_file(), head + "".join(lines), 0o600)
 
 
 def variables(settings: Settings, stage: int) -> dict[str, str]:

@@ -21,6 +21,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
 from workshop_lib.runtime.process import Command
+from workshop_lib.runtime.state_file import replacing
 from workshop_lib.settings import Settings
 
 VERSION = "8.19.20"
@@ -134,18 +135,17 @@ def unpack(archive: Path, program: Path) -> None:
 
     Everybody may read it, as the archive means it, whatever the umask.
     """
-    partial = program.parent / "unpacking"
-    shutil.rmtree(partial, ignore_errors=True)
-    with zipfile.ZipFile(archive) as file:
-        file.extractall(partial)
-        modes = {
-            member.filename.rstrip("/"): member.external_attr >> 16 for member in file.infolist()
-        }
-    for path in partial.rglob("*"):
-        mode = modes.get(path.relative_to(partial).as_posix(), 0)
-        path.chmod(0o755 if path.is_dir() else mode & 0o755 | 0o644)
-    os.replace(partial / program.name, program)
-    partial.rmdir()
+    for interrupted in program.parent.glob(f".{program.name}.*.new"):
+        shutil.rmtree(interrupted)
+    with replacing(program) as draft, zipfile.ZipFile(archive) as file:
+        draft.mkdir()
+        draft.chmod(0o755)
+        for member in file.infolist():
+            member.filename = member.filename.partition("/")[2]
+            if member.filename:
+                path = Path(file.extract(member, draft))
+                mode = member.external_attr >> 16
+                path.chmod(0o755 if path.is_dir() else mode & 0o755 | 0o644)
 
 
 def give(folder: Path, user: pwd.struct_passwd) -> None:

@@ -18,6 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, process
 from workshop_lib.runtime.java import Java, find_or_install
 from workshop_lib.runtime.lock import holder, only_one
+from workshop_lib.runtime.state_file import save
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack import elasticsearch, kafka, record, redis
@@ -115,7 +116,7 @@ def up(
         java = find_or_install()
         artifacts.ensure(settings, progress or artifacts.in_steps(report))
         ports = _choose_ports(settings, running)
-        record.write_json(settings.home / "ports.json", ports)
+        save(settings.home / "ports.json", ports, indent=2)
         try:
             for name, prepare in _commands(settings, ports, java).items():
                 if name in running:

@@ -6,26 +6,8 @@ seen. ``Settings`` reads both. Other commands read them at any moment: whole or 
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Any
-
+from workshop_lib.runtime.state_file import save, write
 from workshop_lib.settings import Settings
-
-
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace ``path`` by ``text`` in one step; nobody outside of ``mode`` ever sees it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(text)
-    partial.replace(path)
-
-
-def write_json(path: Path, content: dict[str, Any], mode: int = 0o644) -> None:
-    write(path, json.dumps(content, indent=2) + "\n", mode)
 
 
 def remember(
@@ -34,10 +16,10 @@ def remember(
     """Record that ``stack`` is up; the secrets first, so that nobody meets addresses alone."""
     path = settings.home / "secrets.json"
     if secrets:
-        write_json(path, secrets, 0o600)
+        save(path, secrets, 0o600, indent=2)
     else:
         path.unlink(missing_ok=True)
-    write_json(settings.home / "stack.json", {"stack": stack, "addresses": addresses})
+    save(settings.home / "stack.json", {"stack": stack, "addresses": addresses}, indent=2)
 
 
 def changed(settings: Settings) -> bool:

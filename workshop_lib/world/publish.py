@@ -6,12 +6,13 @@ In: a folder in which the files were made. Out: the same files in the world's fo
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from workshop_lib.runtime.state_file import move_into_place
 
 #: All files that a world can have; one that the new world lacks is the old one's, and goes.
 FILES = (
@@ -38,7 +39,7 @@ def staged(folder: Path) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         for name in FILES:
             if (making / name).exists():
-                os.replace(making / name, folder / name)
+                move_into_place(making / name, folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
     finally:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import elastic_transport
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.runtime import connections
-from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
@@ -18,11 +17,6 @@ from workshop_lib.stream.sinks.dead_letters import send
 from workshop_lib.stream.source import ORIGIN
 
 STAGE = "elasticsearch"
-UNREACHABLE = (
-    elastic_transport.ConnectionError,
-    elastic_transport.ConnectionTimeout,
-    ConnectionError,
-)
 _JSON = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"}
 
 
@@ -48,11 +42,11 @@ def indexer(settings: Settings, index: str) -> Writer:
         by_id = {row["id"]: row for row in rows}
         pairs = [(id_, row["document"]) for id_, row in by_id.items()]
         try:
-            refused = patiently(
+            refused = retry_with_backoff(
                 lambda: list(connections.bulk_index(client, name, pairs, settings.bulk_size)),
-                UNREACHABLE,
-                settings.patience_seconds,
-                "Elasticsearch",
+                connections.ELASTICSEARCH_UNREACHABLE,
+                server="Elasticsearch",
+                seconds=settings.patience_seconds,
             )
         finally:
             client.close()

@@ -9,15 +9,14 @@ from collections.abc import Callable
 
 import redis
 
-from workshop_lib.runtime.connections import redis_client
-from workshop_lib.runtime.retry import patiently
+from workshop_lib.runtime.connections import REDIS_UNREACHABLE, redis_client
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.schema.names import interests_key, live_key
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
 
 #: Live counters are for "now"; Elasticsearch has the past.
 COUNTER_SECONDS = 48 * 3600
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 
 
 def live_counters(settings: Settings) -> Writer:
@@ -56,7 +55,12 @@ def _writer(settings: Settings, fill: Callable[[Rows, redis.client.Pipeline], No
                 pipeline.execute()
 
         try:
-            patiently(attempt, UNREACHABLE, settings.patience_seconds, "Redis")
+            retry_with_backoff(
+                attempt,
+                REDIS_UNREACHABLE,
+                server="Redis",
+                seconds=settings.patience_seconds,
+            )
         finally:
             client.close()
         return Tally(len(rows))
