@@ -80,8 +80,8 @@ STRIP := $(BIN)/nbstripout --keep-id --extra-keys "$(addprefix metadata.language
 strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
 	@$(STRIP) notebooks/*.ipynb solutions/*.ipynb
 
-kibana: $(STAMP) ## Kibana's charts and dashboards, written anew from workshop_lib/charts/catalogue.csv
-	@$(BIN)/python -m workshop_lib.charts.kibana
+kibana: $(STAMP) ## Kibana's objects and the page's requests, written anew from workshop_lib/charts/catalogue.csv
+	@$(BIN)/python -m workshop_lib.charts
 
 clean: ## stop the servers; remove what running made, and the environment
 	@test ! -x $(BIN)/workshop || $(BIN)/workshop down --clean

@@ -20,9 +20,9 @@ export function answers(view, now, found, messages) {
   return {
     span: spanOf(view, now),
     everything: {
-      plays: total(found.all),
-      lastPlayed: found.all.aggregations?.played.value ?? null,
-      lastStored: found.all.aggregations?.stored.value ?? null,
+      plays: total(found.everything),
+      lastPlayed: found.everything.aggregations?.played.value ?? null,
+      lastStored: found.everything.aggregations?.stored.value ?? null,
     },
     plays: total(plays),
     listeners: plays.aggregations?.listeners.value ?? 0,
@@ -32,12 +32,11 @@ export function answers(view, now, found, messages) {
     ages: inOrder(contract.labels.ageBand, counts(buckets(plays, 'age_band'))),
     hours: inOrder([...Array(24).keys()], counts(buckets(plays, 'hour'))),
     artists: buckets(plays, 'artists').map((b) => ({ artist: b.key, plays: b.doc_count })),
-    tracks: buckets(plays, 'tracks').map((b) => ({
-      id: b.key,
-      title: b.title.buckets[0]?.key ?? '',
-      artist: b.artist.buckets[0]?.key ?? '',
-      plays: b.doc_count,
-    })),
+    tracks: buckets(plays, 'tracks').map((b) => {
+      const [title] = b.title.buckets;
+      const artist = title?.artist.buckets[0]?.key ?? '';
+      return { id: b.key, title: title?.key ?? '', artist, plays: b.doc_count };
+    }),
     states: buckets(found.states, 'state').map((b) => ({
       state: b.key,
       plays: b.doc_count,

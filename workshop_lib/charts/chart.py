@@ -58,11 +58,11 @@ class Metric:
         """Whether the parts add up to the whole, so that a pie may show them."""
         return self.aggregation in ("count", "sum")
 
-    def add_to(self, bucket: AggBase[Any]) -> None:
-        """Measure it in each bucket of ``bucket``; documents are counted anyway."""
+    def add_to(self, parent: AggBase[Any], name: str = "metric") -> None:
+        """Measure it in each bucket of ``parent``; documents are counted anyway."""
         if self.aggregation != "count":
-            name, options = _METRICS[self.aggregation]
-            bucket.metric("metric", name, field=self.field, **options)
+            aggregation, options = _METRICS[self.aggregation]
+            parent.metric(name, aggregation, field=self.field, **options)
 
     def value(self, bucket: dict[str, Any]) -> float:
         """The metric of a bucket of the answer; not a number where nothing was measured."""

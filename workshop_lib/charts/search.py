@@ -133,7 +133,7 @@ class Request:
 
     def console(self) -> str:
         """For Kibana → Dev Tools → Console, or after ``curl -XGET``: paste, and run."""
-        return f"GET {self.index}/_search\n{_layout(self.body)}"
+        return f"GET {self.index}/_search\n{layout(self.body)}"
 
     def __str__(self) -> str:
         return self.console()
@@ -142,7 +142,7 @@ class Request:
         return self.console()
 
 
-def _layout(value: Any, indent: str = "", width: int = 88) -> str:
+def layout(value: Any, indent: str = "", width: int = 88) -> str:
     """JSON with short parts on one line, so that a query can be read at a glance."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(flat) <= width and flat.count("{") <= 4:
@@ -150,11 +150,11 @@ def _layout(value: Any, indent: str = "", width: int = 88) -> str:
     deeper = indent + "  "
     if isinstance(value, dict) and value:
         rows = [
-            f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_layout(item, deeper, width)}"
+            f"{deeper}{json.dumps(key, ensure_ascii=False)}: {layout(item, deeper, width)}"
             for key, item in value.items()
         ]
         return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
     if isinstance(value, list) and value:
-        rows = [deeper + _layout(item, deeper, width) for item in value]
+        rows = [deeper + layout(item, deeper, width) for item in value]
         return "[\n" + ",\n".join(rows) + f"\n{indent}]"
     return flat

@@ -55,8 +55,9 @@ def renewed(text: str) -> str:
     return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
 
 
-def write(path: Path = DOCUMENT) -> None:
+def write(path: Path = DOCUMENT) -> Path:
     path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return path
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

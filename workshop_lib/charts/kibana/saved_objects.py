@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,16 +62,13 @@ def charts() -> list[ChartSpec]:
     return [chart for chart in CHARTS.values() if chart.name in shown]
 
 
-def ndjson(saved: Iterable[SavedObject] | None = None) -> str:
-    lines = objects() if saved is None else saved
-    return "".join(_json(each) + "\n" for each in lines)
+def ndjson() -> str:
+    return "".join(_json(each) + "\n" for each in objects())
 
 
-def write(path: Path = FILE) -> int:
-    """Write all objects to ``path``; their number."""
-    saved = objects()
-    path.write_text(ndjson(saved), encoding="utf-8")
-    return len(saved)
+def write(path: Path = FILE) -> Path:
+    path.write_text(ndjson(), encoding="utf-8")
+    return path
 
 
 # Data views ---------------------------------------------------------------------
