@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from replay_world import HOUR, NOW, Clock, log_lines, moved, record, replay, usual_lines
 
-from workshop_lib.ingest import log_writer
+from workshop_lib.ingest import log_file
 from workshop_lib.ingest.recording import same_but_for_date
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.runtime import state_file
@@ -44,7 +44,7 @@ def killed_at(step: int, done: float) -> Iterator[None]:
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_writer.os, "write", dying_write)
+        patch.setattr(log_file.os, "write", dying_write)
         patch.setattr(state_file, "save", dying_save)
         yield
 

@@ -1,4 +1,4 @@
-"""Following a log: every line once, whatever happens to the file meanwhile."""
+"""Reading a growing log: every line once, whatever happens to the file meanwhile."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def append(path: Path, data: bytes) -> None:
     os.utime(path, ns=(0, 10**18 + next(ticks) * 10**6))
 
 
-def raws(follower: LogTail) -> list[bytes]:
+def raws(reader: LogTail) -> list[bytes]:
     """All lines that there are now."""
     found = []
-    while lines := follower.read():
+    while lines := reader.read():
         found += [line.raw for line in lines]
     return found
 
 
-def resumed(follower: LogTail) -> LogTail:
+def resumed(reader: LogTail) -> LogTail:
     """Another process that goes on from the saved position."""
-    position = follower.position()
-    follower.close()
-    return LogTail(follower._path, Position(*position))
+    position = reader.position()
+    reader.close()
+    return LogTail(reader._path, Position(*position))
 
 
-def going_on(follower: LogTail) -> LogTail:
-    return follower
+def going_on(reader: LogTail) -> LogTail:
+    return reader
 
 
 ways = pytest.mark.parametrize("again", [going_on, resumed])
@@ -54,68 +54,68 @@ Again = Callable[[LogTail], LogTail]
 
 
 def test_no_file_yet_then_lines_with_their_places(log: Path) -> None:
-    follower = LogTail(log)
-    assert follower.read() == []
+    reader = LogTail(log)
+    assert reader.read() == []
     append(log, b"one\n\nthree\r\n")
-    lines = follower.read()
+    lines = reader.read()
     assert [(x.raw, x.generation, x.offset, x.length) for x in lines] == [
         (b"one", 0, 0, 4),
         (b"", 0, 4, 1),
         (b"three\r", 0, 5, 7),
     ]
-    assert follower.behind() == 0
-    assert follower.position().offset == 12
+    assert reader.behind() == 0
+    assert reader.position().offset == 12
 
 
 @ways
 def test_half_a_line_waits_for_its_end(log: Path, again: Again) -> None:
     append(log, b"one\ntw")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
-    assert follower.behind() == 2
-    follower = again(follower)
-    assert raws(follower) == []
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
+    assert reader.behind() == 2
+    reader = again(reader)
+    assert raws(reader) == []
     append(log, b"o\nthr")
-    assert raws(follower) == [b"two"]
+    assert raws(reader) == [b"two"]
     append(log, b"ee\n")
-    assert raws(again(follower)) == [b"three"]
+    assert raws(again(reader)) == [b"three"]
 
 
 @ways
 def test_a_renamed_log_is_read_to_its_end_first(log: Path, again: Again) -> None:
     append(log, b"one\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
     append(log, b"two\n")
     log.rename(log.with_name("plays.log.1"))
     append(log.with_name("plays.log.1"), b"three\n")  # its writer still had it open
     append(log, b"four\n")
-    follower = again(follower)
-    assert raws(follower) == [b"two", b"three", b"four"]
-    assert follower.position().generation == 1
+    reader = again(reader)
+    assert raws(reader) == [b"two", b"three", b"four"]
+    assert reader.position().generation == 1
 
 
 def test_a_renamed_log_is_kept_until_the_new_one_has_something(log: Path) -> None:
     append(log, b"one\ntw")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
     renamed = log.rename(log.with_name("plays.log.1"))
-    assert raws(follower) == []
+    assert raws(reader) == []
     log.touch()
-    assert raws(follower) == []
+    assert raws(reader) == []
     append(renamed, b"o\n")
-    assert raws(follower) == [b"two"]
+    assert raws(reader) == [b"two"]
     append(log, b"three\n")
-    assert raws(follower) == [b"three"]
+    assert raws(reader) == [b"three"]
 
 
 def test_half_a_line_that_its_writer_left_behind_is_a_line(log: Path) -> None:
     append(log, b"one\ntw")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
     log.rename(log.with_name("plays.log.1"))
     append(log, b"three\n")
-    lines = follower.read() + follower.read()
+    lines = reader.read() + reader.read()
     assert [(x.raw, x.generation, x.offset, x.length) for x in lines] == [
         (b"tw", 0, 4, 2),
         (b"three", 1, 0, 6),
@@ -124,8 +124,8 @@ def test_half_a_line_that_its_writer_left_behind_is_a_line(log: Path) -> None:
 
 def test_several_rotations_while_nobody_read(log: Path) -> None:
     append(log, b"one\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
     append(log, b"two\n")
     for content in (b"three\n", b"four\n", b"five\n"):
         for number in (3, 2, 1):
@@ -134,7 +134,7 @@ def test_several_rotations_while_nobody_read(log: Path) -> None:
                 old.rename(log.with_name(f"plays.log.{number + 1}"))
         log.rename(log.with_name("plays.log.1"))
         append(log, content)
-    assert raws(resumed(follower)) == [b"two", b"three", b"four", b"five"]
+    assert raws(resumed(reader)) == [b"two", b"three", b"four", b"five"]
 
 
 def test_without_a_position_it_begins_with_the_oldest_rotated_file(log: Path) -> None:
@@ -145,44 +145,102 @@ def test_without_a_position_it_begins_with_the_oldest_rotated_file(log: Path) ->
     assert raws(LogTail(log)) == [b"one", b"two", b"three"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["plays.log.1", "plays.log-20260131", "plays.log-20260131-1769817600", "plays.1.log",
+     "plays.log.2026-01-31_12", "plays-20260131.log"],
+)  # fmt: skip
+def test_names_that_rotation_gives_are_found(log: Path, name: str) -> None:
+    append(log, b"one\n")
+    log.rename(log.with_name(name))
+    append(log, b"two\n")
+    said: list[str] = []
+    assert raws(LogTail(log, say=said.append)) == [b"one", b"two"]
+    assert said == []
+    # Also while it is read, and by one that was stopped meanwhile.
+    reader = LogTail(log)
+    assert raws(reader) == [b"one", b"two"]
+    append(log, b"three\n")
+    log.rename(log.with_name(name))
+    append(log, b"four\n")
+    assert raws(resumed(reader)) == [b"three", b"four"]
+
+
+@pytest.mark.parametrize(
+    "name", ["plays.log.bak", "plays.log~", "plays.log.old", "plays.log.1.bak", "plays.log.copy"]
+)
+def test_a_copy_beside_the_log_is_not_a_rotated_file_and_that_is_said(log: Path, name: str) -> None:
+    append(log, b"one\n")
+    shutil.copy2(log, log.with_name(name))
+    said: list[str] = []
+    assert raws(LogTail(log, say=said.append)) == [b"one"]
+    assert len(said) == 1 and name in said[0] and "not read" in said[0]
+
+
+def test_a_log_that_is_renamed_to_any_name_while_it_is_read_is_read_to_its_end(log: Path) -> None:
+    append(log, b"one\n")
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
+    append(log, b"two\n")
+    log.rename(log.with_name("plays.log.old"))
+    append(log, b"three\n")
+    assert raws(resumed(reader)) == [b"two", b"three"]
+
+
+def test_compressed_files_are_said_not_to_be_read(log: Path) -> None:
+    append(log, b"two\n")
+    append(log.with_name("plays.log-20260130.gz"), b"?")
+    said: list[str] = []
+    assert raws(LogTail(log, say=said.append)) == [b"two"]
+    assert len(said) == 1 and "plays.log-20260130.gz" in said[0] and "compressed" in said[0]
+
+
+def test_other_logs_in_the_folder_are_none_of_ours(log: Path) -> None:
+    append(log, b"one\n")
+    for name in ("plays-by-hand.log", "playlist.log.1", "gateway.log", "plays"):
+        append(log.with_name(name), b"not ours\n")
+    said: list[str] = []
+    assert raws(LogTail(log, say=said.append)) == [b"one"] and said == []
+
+
 def test_what_was_read_and_renamed_before_is_not_read_again(log: Path) -> None:
     append(log, b"old\n")
     log.rename(log.with_name("plays.log.2"))
     append(log, b"one\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"old", b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"old", b"one"]
     log.rename(log.with_name("plays.log.1"))
     append(log, b"two\n")
-    assert raws(resumed(follower)) == [b"two"]
+    assert raws(resumed(reader)) == [b"two"]
 
 
 @ways
 def test_a_log_cut_to_nothing_is_read_from_its_begin(log: Path, again: Again) -> None:
     append(log, b"one\ntwo\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one", b"two"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one", b"two"]
     shutil.copy(log, log.with_name("plays.log.1"))
     log.write_bytes(b"3\n")
-    follower = again(follower)
-    assert raws(follower) == [b"3"]
-    assert follower.position().generation == 1
+    reader = again(reader)
+    assert raws(reader) == [b"3"]
+    assert reader.position().generation == 1
 
 
 @ways
 def test_a_log_cut_and_grown_beyond_its_old_size_is_recognised(log: Path, again: Again) -> None:
     append(log, b"one\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
     log.write_bytes(b"two\nand more than before\n")
-    assert raws(again(follower)) == [b"two", b"and more than before"]
+    assert raws(again(reader)) == [b"two", b"and more than before"]
 
 
 def test_a_place_whose_file_is_gone_is_told(log: Path) -> None:
     append(log, b"one\n")
-    follower = LogTail(log)
-    assert raws(follower) == [b"one"]
-    position = follower.position()
-    follower.close()
+    reader = LogTail(log)
+    assert raws(reader) == [b"one"]
+    position = reader.position()
+    reader.close()
     log.rename(log.with_name("elsewhere"))
     append(log, b"two\n")
     told: list[str] = []
@@ -197,9 +255,9 @@ def test_a_line_that_is_too_long_is_cut_but_all_its_bytes_count(
 ) -> None:
     monkeypatch.setattr(tail, "LONGEST_LINE", 100)
     append(log, b"a\n" + b"x" * length + b"\nb\n")
-    follower = LogTail(log, block=block)
+    reader = LogTail(log, block=block)
     lines = []
-    while found := follower.read():
+    while found := reader.read():
         lines += found
     assert [x.raw for x in lines] == [b"a", b"x" * min(length, 100), b"b"]
     assert [x.offset for x in lines] == [0, 2, 2 + length + 1]
@@ -207,14 +265,14 @@ def test_a_line_that_is_too_long_is_cut_but_all_its_bytes_count(
 
 
 def test_memory_stays_bounded_by_an_endless_line(log: Path) -> None:
-    follower = LogTail(log)
+    reader = LogTail(log)
     for _ in range(3):
         append(log, b"x" * LONGEST_LINE)
-        assert follower.read() == []
-    assert follower._log is not None
-    assert len(follower._log._half) == LONGEST_LINE
+        assert reader.read() == []
+    assert reader._log is not None
+    assert len(reader._log._partial) == LONGEST_LINE
     append(log, b"\n")
-    (line,) = follower.read()
+    (line,) = reader.read()
     assert (len(line.raw), line.length) == (LONGEST_LINE, 3 * LONGEST_LINE + 1)
 
 
@@ -225,7 +283,7 @@ def test_any_mixture_of_writes_rotations_and_restarts_loses_and_repeats_nothing(
     draw = random.Random(seed)
     expected: list[bytes] = []
     found: list[bytes] = []
-    follower = LogTail(log, block=draw.choice([50, 300, 4096]))
+    reader = LogTail(log, block=draw.choice([50, 300, 4096]))
     pending = b""
     rotations = 0
     for step in range(300):
@@ -238,15 +296,15 @@ def test_any_mixture_of_writes_rotations_and_restarts_loses_and_repeats_nothing(
             append(log, pending[:size])
             pending = pending[size:]
         elif action == "read":
-            found += [line.raw for line in follower.read()]
+            found += [line.raw for line in reader.read()]
         elif action == "restart":
-            follower = resumed(follower)
+            reader = resumed(reader)
         elif log.exists():
             append(log, pending)  # a writer finishes its line before it opens another file
             pending = b""
             log.rename(log.with_name(f"plays.log.{rotations}"))
             rotations += 1
     append(log, pending)
-    found += raws(follower)
+    found += raws(reader)
     assert rotations > 5
     assert found == expected

@@ -18,7 +18,7 @@ import numpy as np
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import schedule
-from workshop_lib.ingest.log_writer import LogPosition, LogWriter, Written, write_all, written
+from workshop_lib.ingest.log_file import LogPosition, LogWriter, Written, write_all, written
 from workshop_lib.ingest.recording import (
     Recording,
     fingerprint,
@@ -95,8 +95,8 @@ def _written(settings: Settings, state: ReplayState) -> Written:
     source = Path(state.source)
     count = state.until_line - state.next_line
     intended = read_lines(source, state.next_byte, count) if source.exists() else []
-    mark = LogPosition(state.log_inode, state.log_size)
-    return written(settings.live_log, mark, intended, same_but_for_date)
+    at = LogPosition(state.log_inode, state.log_size)
+    return written(settings.live_log, at, intended, same_but_for_date)
 
 
 def _counting(state: ReplayState, lines: int) -> ReplayState:
@@ -259,9 +259,9 @@ def _settled(settings: Settings, state: ReplayState, recorded: Recording) -> Rep
     done = _written(settings, state)
     rest = _render(state, recorded, state.next_line + done.lines, state.until_line)
     lines = done.lines
-    if done.file and done.half and rest and rest[0].startswith(done.half):
+    if done.file and done.partial and rest and rest[0].startswith(done.partial):
         with done.file.open("ab", buffering=0) as log:
-            write_all(log.fileno(), rest[0][len(done.half) :] + b"\n")
+            write_all(log.fileno(), rest[0][len(done.partial) :] + b"\n")
         lines += 1
     return _counting(state, lines)
 
@@ -315,13 +315,13 @@ def _append(
     now: int,
 ) -> ReplayState:
     """Write lines up to ``until``; the state says so before, and that it is done after."""
-    mark = writer.mark()
+    at = writer.position()
     state = replace(
         state,
         until_line=until,
         next_byte=int(recorded.starts[state.next_line]),
-        log_inode=mark.inode,
-        log_size=mark.size,
+        log_inode=at.inode,
+        log_size=at.size,
         stamp_ms=now if state.mode == "live" else None,
     )
     state_file.save(_path(settings), asdict(state))

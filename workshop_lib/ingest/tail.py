@@ -1,11 +1,11 @@
-"""Following a growing log, as Filebeat and Logstash's file input do.
+"""Reading a growing log, as Filebeat and Logstash's file input do.
 
 In: a log that grows, and is rotated by renaming (the renamed file is read to its end first)
-or by copying and cutting. Out: whole lines, each with the place it came from, and a
-``Position`` from which another follower goes on. A half-written last line waits. Memory is
-bounded by ``BLOCK`` and ``LONGEST_LINE``. Nothing is parsed here.
+or by copying and truncating. Out: whole lines, each with where it was read, and a
+``Position`` from which another reader continues. A partial last line waits for its end.
+Memory is bounded by ``BLOCK`` and ``LONGEST_LINE``. Nothing is parsed here. Stages 1 and 2.
 
-What a copying rotation cuts off before it was read is gone; rotate by renaming instead.
+What a copying rotation truncates before it was read is lost; rotate by renaming instead.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from workshop_lib.ingest.log_writer import find
+from workshop_lib.ingest.log_file import find, siblings
 
 BLOCK: Final = 1 << 20
 #: Of a longer line only so many bytes are kept: half of what a Kafka message may have.
 LONGEST_LINE: Final = 1 << 19
-#: So many bytes at its begin tell a file from another one with the same inode.
+#: So many bytes at its beginning tell a file from another one with the same inode.
 HEAD: Final = 256
-COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst")
 
 
 class Position(NamedTuple):
-    """Where to go on: a file and a byte in it.
+    """Where to continue: a file and a byte in it.
 
     ``generation`` counts the files that were followed, from 0; it makes (generation, offset)
     unique where inodes are used again. ``head`` is a hash of the first bytes before
@@ -51,8 +50,8 @@ class Line(NamedTuple):
     length: int
 
 
-class _Log:
-    """One open log file."""
+class _Harvester:
+    """Reads one open file, line by line (Filebeat's word)."""
 
     def __init__(self, path: Path, generation: int, offset: int = 0, block: int = BLOCK) -> None:
         self.path = path
@@ -63,7 +62,7 @@ class _Log:
 
     def _start_at(self, offset: int) -> None:
         self._offset = offset  # of the first line that was not handed out
-        self._half = b""  # of that line, what was read and is kept
+        self._partial = b""  # of that line, what was read and is kept
         self._skipped = 0  # of that line, bytes that were read and are not kept
         self._head = os.pread(self._file, min(HEAD, offset), 0)
 
@@ -76,7 +75,7 @@ class _Log:
     def size(self) -> int:
         return os.fstat(self._file).st_size
 
-    def start_over_if_cut(self) -> None:
+    def restart_if_truncated(self) -> None:
         """From 0 again when the file became shorter, or begins with other bytes."""
         if self.size() < self._read_to or os.pread(self._file, len(self._head), 0) != self._head:
             self.generation += 1
@@ -84,7 +83,7 @@ class _Log:
 
     @property
     def _read_to(self) -> int:
-        return self._offset + len(self._half) + self._skipped
+        return self._offset + len(self._partial) + self._skipped
 
     def read(self) -> list[Line]:
         """The whole lines of the next block that ends one; empty at the end of the file."""
@@ -97,39 +96,40 @@ class _Log:
         return []
 
     def _split(self, data: bytes) -> list[Line]:
-        *ended, half = data.split(b"\n")
+        *ended, partial = data.split(b"\n")
         lines = []
         for piece in ended:
             self._keep(piece)
             lines.append(self._end_line(1))
-        self._keep(half)
+        self._keep(partial)
         return lines
 
     def _keep(self, piece: bytes) -> None:
-        room = LONGEST_LINE - len(self._half)
-        self._half = self._half + piece[:room] if self._half else piece[:room]
+        room = LONGEST_LINE - len(self._partial)
+        self._partial = self._partial + piece[:room] if self._partial else piece[:room]
         self._skipped += max(0, len(piece) - room)
 
     def _end_line(self, end: int) -> Line:
-        length = len(self._half) + self._skipped + end
-        line = Line(self._half, self.generation, self._offset, length)
+        length = len(self._partial) + self._skipped + end
+        line = Line(self._partial, self.generation, self._offset, length)
         self._offset += length
-        self._half, self._skipped = b"", 0
+        self._partial, self._skipped = b"", 0
         return line
 
-    def rest(self) -> list[Line]:
-        """The half line at the end, which nobody will complete any more."""
-        return [self._end_line(0)] if self._half else []
+    def last_line(self) -> list[Line]:
+        """The partial line at the end of a file that nobody writes to any more."""
+        return [self._end_line(0)] if self._partial else []
 
     def close(self) -> None:
         os.close(self._file)
 
 
 class LogTail:
-    """Reads the log ``path`` on from ``position``; without one, from the begin of the oldest
-    file that it was rotated to.
+    """Reads the log ``path`` from ``position`` on; without one, from the beginning of the
+    oldest file that it was rotated to.
 
-    ``say`` is told when the file of the position is gone, so that lines may be missing.
+    ``say`` gets a message when lines may be missing: the file of the position is gone, or
+    files beside the log are compressed or have no name that rotation gives.
     """
 
     def __init__(
@@ -143,7 +143,8 @@ class LogTail:
         self._position = position or Position()
         self._block = block
         self._say = say
-        self._log: _Log | None = None
+        self._log: _Harvester | None = None
+        self._say_what_is_not_read()
 
     def read(self) -> list[Line]:
         """The next whole lines, of one block; empty when there are none yet."""
@@ -151,15 +152,15 @@ class LogTail:
             self._log = self._log or self._opened()
             if self._log is None:
                 return []
-            self._log.start_over_if_cut()
+            self._log.restart_if_truncated()
             lines = self._log.read()
-            if lines or not self._writer_moved_on(self._log):
+            if lines or not self._rotated(self._log):
                 return lines
             # Once more: it may have been written to until the writer moved on.
             lines = self._log.read()
             if lines:
                 return lines
-            lines = self._log.rest()
+            lines = self._log.last_line()
             following = self._following(self._log.position(), self._log.generation + 1)
             if following is None:
                 return lines
@@ -184,41 +185,40 @@ class LogTail:
             self._log.close()
             self._log = None
 
-    def _opened(self) -> _Log | None:
+    def _opened(self) -> _Harvester | None:
         """The file of the position at its place, or else what follows it."""
         at = self._position
         if not at.inode:
             return self._following(at, at.generation)
         known = find(self._path, at.inode)
         if known:
-            log = _Log(known, at.generation, at.offset, self._block)
-            # What became of changed_at is of no matter: the file may have grown.
+            log = _Harvester(known, at.generation, at.offset, self._block)
+            # Not changed_at: the file may have grown.
             if log.size() >= at.offset and log.position().head == at.head:
                 return log
             log.close()
             if known == self._path:
-                return _Log(known, at.generation + 1, 0, self._block)
+                return _Harvester(known, at.generation + 1, 0, self._block)
         self._say(
             f"The file where reading stopped was removed or changed beside {self._path};"
             " lines at its end may be missing."
         )
         return self._following(at, at.generation + 1)
 
-    def _following(self, at: Position, generation: int) -> _Log | None:
-        """The file after that of ``at``, from its begin."""
+    def _following(self, at: Position, generation: int) -> _Harvester | None:
+        """The file after that of ``at``, from its beginning."""
         try:
             path = min(self._rotated_after(at), default=(0, self._path))[1]
-            return _Log(path, generation, 0, self._block)
+            return _Harvester(path, generation, 0, self._block)
         except FileNotFoundError:
             return None
 
     def _rotated_after(self, at: Position) -> list[tuple[int, Path]]:
-        """Renamed files that changed after that of ``at``, and when: they come before the
-        live one, the oldest first."""
-        siblings = self._path.parent.glob(self._path.name + ".*")
+        """(modification time, path) of rotated files that changed after that of ``at``: they
+        come before the live one, the oldest first."""
         try:
-            found = [(p.stat(), p) for p in siblings if p.suffix not in COMPRESSED]
-        except FileNotFoundError:  # renamed while we looked
+            found = [(path.stat(), path) for path in siblings(self._path).rotated]
+        except FileNotFoundError:  # renamed in between
             return self._rotated_after(at)
         return [
             (status.st_mtime_ns, path)
@@ -226,7 +226,21 @@ class LogTail:
             if status.st_mtime_ns > at.changed_at and status.st_ino != at.inode
         ]
 
-    def _writer_moved_on(self, log: _Log) -> bool:
+    def _say_what_is_not_read(self) -> None:
+        """Files whose lines nobody will see, written after the position's."""
+        unread = siblings(self._path)
+        for paths, why in (
+            (unread.compressed, "compressed; uncompress it to have its lines read"),
+            (unread.others, f"no rotated {self._path.name}: it is taken for a copy"),
+        ):
+            for path in paths:
+                status = path.stat()
+                if status.st_mtime_ns > self._position.changed_at and (
+                    status.st_ino != self._position.inode
+                ):
+                    self._say(f"{path.name} is not read: it is {why}.")
+
+    def _rotated(self, log: _Harvester) -> bool:
         """Whether there is something in a later file: a writer opens that one only when it
         has finished with the one before."""
         at = log.position()
