@@ -1,7 +1,7 @@
-"""The questions of the story, each one aggregation on index ``plays`` (Stage 2).
+"""Answers to the story's questions, each one request on an index of the workshop.
 
-In: Settings. Out: a pandas Series, label → number of plays; ``share`` turns it into parts
-of 1. Each function is a row of a chart: what it returns is what a pie or bar shows.
+In: Settings. Out: a pandas Series, label → number of plays, or a table. ``counts`` answers a
+question of the catalogue: what it returns is what that pie or bar chart shows.
 Elasticsearch counts what its last refresh saw; ``refresh`` makes that everything written.
 """
 
@@ -10,8 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from elasticsearch import dsl
 
+from workshop_lib.charts.catalogue import CHARTS
+from workshop_lib.charts.chart import Metric, Terms
+from workshop_lib.charts.time_range import Span
 from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_PER_MINUTE_INDEX
+from workshop_lib.schema.tables import ALL
 from workshop_lib.settings import Settings
 
 #: More labels than any field that a chart splits has (states, hours, bands).
@@ -28,30 +34,28 @@ def plays_by(
     field: str,
     size: int = ALL_LABELS,
     query: dict[str, Any] | None = None,
-    index: str = "plays",
+    index: str = PLAYS_INDEX,
 ) -> pd.Series:
     """Plays per label of ``field``, most first, equal ones in the label's order.
 
     ``query`` is an Elasticsearch query that the plays must match; by default all do.
     """
-    answer = elasticsearch(settings).search(
-        index=settings.index(index),
-        size=0,
-        query=query or {"match_all": {}},
-        aggs={
-            "labels": {
-                "terms": {
-                    "field": field,
-                    "size": size,
-                    "order": [{"_count": "desc"}, {"_key": "asc"}],
-                }
-            }
-        },
-    )
-    buckets = answer["aggregations"]["labels"]["buckets"]
-    return pd.Series(
-        {bucket["key"]: bucket["doc_count"] for bucket in buckets}, name="plays", dtype="int64"
-    ).rename_axis(field)
+    search = dsl.Search(using=elasticsearch(settings), index=settings.index(index)).extra(size=0)
+    if query:
+        search = search.query(query)
+    search.aggs.bucket("labels", Terms(field, size).aggregation(Metric(), Span(0, 1)))
+    buckets = search.execute().aggregations["labels"].buckets
+    counted = {bucket.key: bucket.doc_count for bucket in buckets}
+    return pd.Series(counted, name="plays", dtype="int64").rename_axis(field)
+
+
+def counts(settings: Settings, name: str) -> pd.Series:
+    """What the catalogue's chart ``name`` counts by its first split, such as "gender", "device",
+    "level", "states" or "top-artists"."""
+    chart = CHARTS[name]
+    (split, *_) = chart.splits
+    size = split.size if isinstance(split, Terms) else ALL_LABELS
+    return plays_by(settings, split.field, size, index=chart.index)
 
 
 def share(counts: pd.Series) -> pd.Series:
@@ -61,82 +65,22 @@ def share(counts: pd.Series) -> pd.Series:
 
 def busiest_hours(settings: Settings) -> pd.Series:
     """Plays per hour of day, 0–23 UTC, all 24 of them in the day's order."""
-    by_hour = plays_by(settings, "hour")
-    return by_hour.reindex(range(24), fill_value=0).rename_axis("hour")
+    return counts(settings, "hours").reindex(range(24), fill_value=0).rename_axis("hour")
 
 
-def genders(settings: Settings) -> pd.Series:
-    return plays_by(settings, "gender")
-
-
-def age_bands(settings: Settings) -> pd.Series:
-    return plays_by(settings, "age_band")
-
-
-def devices(settings: Settings) -> pd.Series:
-    return plays_by(settings, "device")
-
-
-def levels(settings: Settings) -> pd.Series:
-    return plays_by(settings, "level")
-
-
-def regions(settings: Settings) -> pd.Series:
-    """Plays per state of the play's zip, as two letters; ``unknown`` where it has none."""
-    return plays_by(settings, "state")
-
-
-def top_artists(settings: Settings, size: int = 10) -> pd.Series:
-    return plays_by(settings, "artist", size)
-
-
-def top_tracks(settings: Settings, size: int = 10) -> pd.Series:
-    """Plays of the most played tracks, by (track id, title): two tracks may share a title."""
-    answer = elasticsearch(settings).search(
-        index=settings.index("plays"),
-        size=0,
-        aggs={
-            "tracks": {
-                "terms": {
-                    "field": "track_id",
-                    "size": size,
-                    "order": [{"_count": "desc"}, {"_key": "asc"}],
-                },
-                "aggs": {"title": {"terms": {"field": "title", "size": 1}}},
-            }
-        },
-    )
-    rows = {
-        (bucket["key"], bucket["title"]["buckets"][0]["key"]): bucket["doc_count"]
-        for bucket in answer["aggregations"]["tracks"]["buckets"]
-    }
-    index = pd.MultiIndex.from_tuples(list(rows), names=["track_id", "title"])
-    return pd.Series(list(rows.values()), index=index, name="plays", dtype="int64")
-
-
-def plays_per_minute(settings: Settings, dimension: str = "all") -> pd.DataFrame:
+def plays_per_minute(settings: Settings, dimension: str = ALL) -> pd.DataFrame:
     """The stream's own counts: index = minute (UTC), a column per label, cells = plays.
 
     A day has 1,440 minutes; a week of them is read in pages, so any span works.
     """
-    client = elasticsearch(settings)
+    search = dsl.Search(using=elasticsearch(settings), index=settings.index(PLAYS_PER_MINUTE_INDEX))
+    page = search.query("term", dimension=dimension).sort("minute", "value").extra(size=10_000)
     rows: list[dict[str, Any]] = []
-    after: list[Any] | None = None
-    while True:
-        answer = client.search(
-            index=settings.index("plays-per-minute"),
-            size=10_000,
-            query={"term": {"dimension": dimension}},
-            sort=[{"minute": "asc"}, {"value": "asc"}],
-            search_after=after,
-        )
-        hits = answer["hits"]["hits"]
-        if not hits:
-            break
-        rows += [hit["_source"] for hit in hits]
-        after = hits[-1]["sort"]
+    while found := list(page.execute()):
+        rows += [hit.to_dict() for hit in found]
+        page = page.extra(search_after=list(found[-1].meta.sort))
     if not rows:
-        return pd.DataFrame(columns=["all"] if dimension == "all" else [])
+        return pd.DataFrame(columns=[ALL] if dimension == ALL else [])
     frame = pd.DataFrame(rows)
     frame["minute"] = pd.to_datetime(frame["minute"], utc=True)
     table = frame.pivot(index="minute", columns="value", values="plays")
