@@ -15,6 +15,7 @@ from elasticsearch.dsl.query import Query
 
 from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
+from workshop_lib.schema.names import PLAYS_INDEX
 
 Value = str | int | float | bool
 Operator = Literal["is", "is one of", "is between", "exists"]
@@ -91,7 +92,7 @@ class Search:
     """Which documents: those of ``index`` (a name without namespace) in the time range that
     pass every enabled filter and match ``query`` (Lucene syntax; empty: all)."""
 
-    index: str = "plays"
+    index: str = PLAYS_INDEX
     time: TimeRange = field(default_factory=TimeRange)
     filters: tuple[Filter, ...] = ()
     query: str = ""
