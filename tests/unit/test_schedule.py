@@ -118,5 +118,5 @@ def test_at_any_rate_nothing_is_in_the_future_and_something_is_now(rate: float) 
 
 
 def test_a_line_waits_for_its_date_when_the_pace_was_raised_half_way() -> None:
-    moments = schedule.writings(START, dates(0, 10, 20), dates(START - 5, START + 15, MISSING))
+    moments = schedule.write_times(START, dates(0, 10, 20), dates(START - 5, START + 15, MISSING))
     assert moments.tolist() == [START, START + 15, START + 20]

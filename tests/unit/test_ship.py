@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from kafka import errors
+from kafka.future import Future
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest import dead_letters, dlq_replay
+from workshop_lib.ingest import dead_letters, dlq_replay, sinks
 from workshop_lib.ingest import ship as module
 from workshop_lib.ingest.dead_letters import DeadLetter, reason_kind
 from workshop_lib.ingest.ship import ShipReport, parse_lines, read_ship_state, ship
@@ -297,3 +299,42 @@ def test_half_a_mark_of_a_crash_is_passed_over(settings: Settings, both: FakeSin
     assert dlq_replay.replay_dead_letters(settings).replayed == 1
     assert dlq_replay.replay_dead_letters(settings).before == 1
     assert ids(both) == [1, 1]  # the same id: the same document
+
+
+class DeadBroker:
+    """A producer whose broker died: nothing is acknowledged, and closing it raises, too."""
+
+    def send(self, topic: str, **record: Any) -> Any:
+        return Future()
+
+    def flush(self, timeout: float) -> None:
+        raise errors.KafkaTimeoutError("not acknowledged")
+
+    def close(self, timeout: float) -> None:
+        self.flush(timeout)
+
+
+def test_kafka_that_died_under_a_shipper_is_waited_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[DeadBroker] = []
+
+    def connect(*_: Any, **__: Any) -> DeadBroker:
+        connected.append(DeadBroker())
+        return connected[-1]
+
+    monkeypatch.setattr(sinks, "connect", connect)
+    monkeypatch.setattr(sinks, "create_topics", lambda settings: None)
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    write(settings, 0, 5)
+    stop = threading.Event()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 3:
+            stop.set()
+
+    assert ship(settings, "kafka", stop=stop, say=say).lines == 0
+    assert all("does not answer (KafkaTimeoutError)" in text for text in said)
+    assert len(connected) == 3  # each try connects anew

@@ -1,7 +1,7 @@
-"""Dead letters: what could not be processed, as it was, with where it came from and why.
+"""Dead letters: records that could not be processed, with their origin and the reason.
 
-In: lines that a shipper (or messages that a stream) could not use. Out, in Stage 2: topic
-``plays.dlq``, original key and bytes, headers as Kafka Connect writes them. Out, in Stage 1,
+In: lines that a shipper (or messages that a stream) could not process. Out, in Stage 2: topic
+``plays.dlq``, original key and bytes, headers as Kafka Connect writes them. In Stage 1,
 which has no Kafka: ``dead-letters/plays-raw.jsonl``, one JSON object a line.
 """
 
@@ -29,7 +29,7 @@ class DeadLetter:
     """One dead letter.
 
     ``topic``, ``partition``, ``offset``: where it came from; of a line of a log, the file's
-    name, the how-manieth file of that name it was (from 0) and the byte where it starts.
+    name, the number of the file (from 0, one more after each rotation) and the byte offset.
     """
 
     topic: str
@@ -47,13 +47,13 @@ class DeadLetter:
 
     @property
     def id(self) -> str:
-        """The same for the same letter, however often it was written."""
+        """Equal for equal letters, so that a letter written twice is recognised."""
         digest = hashlib.sha256(self.value).hexdigest()[:8]
         return f"{self.source}:{self.offset}:{self.stage}:{digest}"
 
     @property
     def text(self) -> str:
-        """The value for people; bytes that are no UTF-8 as ``\\xNN``."""
+        """The value as text; bytes that are not UTF-8 as ``\\xNN``."""
         return self.value.decode("utf-8", "backslashreplace")
 
 
@@ -61,13 +61,13 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
 def reason_kind(reason: str) -> str:
-    """What a reason has in common with others of its kind: without values, places, numbers."""
+    """The reason without values, positions and numbers, to count equal faults together."""
     general = re.split(r": | at | \(", reason, maxsplit=1)[0]
     return re.sub(r"\d{2,}", "N", _QUOTED.sub("…", general))[:80]
 
 
 def headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
-    """The headers of ``letter`` in the topic."""
+    """``letter`` as the headers of its record in the topic."""
     values = (
         letter.topic,
         letter.partition,
@@ -83,7 +83,7 @@ def headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
 
 
 def from_message(message: Any) -> DeadLetter:
-    """The letter that a message of the topic is; headers that are missing stay empty."""
+    """The dead letter in a record of the topic; missing headers stay empty."""
     found = {
         name.removeprefix(DEAD_LETTER_HEADER): (value or b"").decode("utf-8", "replace")
         for name, value in message.headers or ()
@@ -105,7 +105,7 @@ def _number(text: str | None, otherwise: int) -> int:
 
 
 def read_topic(settings: Settings) -> Iterator[DeadLetter]:
-    """Every letter of the topic, oldest first; one that was written twice comes once."""
+    """Every letter of the topic, oldest first, each once, even if it was written twice."""
     reader = consumer(settings, bootstrap_timeout_ms=5000)
     try:
         topic = settings.topic(DEAD_LETTER_TOPIC)
@@ -132,12 +132,12 @@ def path(settings: Settings) -> Path:
 
 
 def file_size(settings: Settings) -> int:
-    """Bytes of the file; 0 when there is none."""
+    """Bytes of the file; 0 without a file."""
     return path(settings).stat().st_size if path(settings).exists() else 0
 
 
 def truncate_file(settings: Settings, size: int) -> None:
-    """Take back what was written after ``size``: a crashed shipper sends it again."""
+    """Remove what was written after ``size``: a shipper that crashed sends it again."""
     if file_size(settings) > size:
         os.truncate(path(settings), size)
 
@@ -166,8 +166,8 @@ def _record(letter: DeadLetter) -> dict[str, Any]:
 
 
 def read_file(settings: Settings) -> Iterator[DeadLetter]:
-    """Every letter of the file, oldest first; one that was written twice comes once, and one
-    that is just being written is left."""
+    """Every letter of the file, oldest first, each once, even if it was written twice; one
+    that is just being written is left out."""
     if not path(settings).exists():
         return
     seen: set[str] = set()

@@ -1,8 +1,9 @@
-"""Dead letters, tried again: those that pass now go on to where they belonged.
+"""Replay of the dead-letter queue: letters that are valid now are delivered.
 
 In: the letters of topic ``plays.dlq`` and of the file of Stage 1, perhaps with corrected
-text. Out: plays in topic ``plays`` or index ``plays-raw``, and a mark in
-``dead-letters/replayed.jsonl`` for each, so that it is sent once. A letter is never deleted.
+text. Out: plays in topic ``plays`` or index ``plays-raw``, and an entry in
+``dead-letters/replayed.jsonl`` for each, so that it is delivered once. A letter is never
+deleted. ``workshop dlq show`` and ``workshop dlq replay``.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, when
 from workshop_lib.settings import Settings
 
-#: Where letters lie → the target that they were on their way to.
+#: Where a letter is stored → the target that its record was meant for.
 TARGETS: Final = {"file": "elasticsearch", "topic": "kafka"}
 
 
 class StoredLetter(NamedTuple):
-    """A letter, where it lies, and whether it was already sent again."""
+    """A letter, where it is stored (key of ``TARGETS``), and whether it was replayed."""
 
     letter: DeadLetter
     place: str
@@ -42,7 +43,7 @@ class StoredLetter(NamedTuple):
         return f"{self.place}:{self.letter.id}"
 
     def record(self) -> dict[str, Any]:
-        """For people and programs; ``text`` is what a correction changes."""
+        """The letter as JSON; a correction changes its ``text``."""
         letter = self.letter
         return {
             "id": self.id,
@@ -57,30 +58,30 @@ class StoredLetter(NamedTuple):
 
 @dataclass
 class DlqReplayReport:
-    """``replayed`` went on now, ``before`` earlier; ``left`` counts the others by reason."""
+    """``replayed`` now, ``before`` earlier; ``left`` counts the others by reason."""
 
     replayed: int = 0
     before: int = 0
     left: Counter[str] = field(default_factory=Counter)
 
 
-def _marks(settings: Settings) -> Path:
+def _replayed_file(settings: Settings) -> Path:
     return settings.home / "dead-letters" / "replayed.jsonl"
 
 
-def _marked(settings: Settings) -> set[str]:
-    if not _marks(settings).exists():
+def _replayed_ids(settings: Settings) -> set[str]:
+    if not _replayed_file(settings).exists():
         return set()
-    with _marks(settings).open("rb") as file:
-        # A crash may have left half a mark: its letter is sent again, to the same id.
+    with _replayed_file(settings).open("rb") as file:
+        # A crash may have left a partial entry: its letter is delivered again, with the same id.
         return {json.loads(line)["id"] for line in file if line.endswith(b"}\n")}
 
 
-def _mark(settings: Settings, ids: Iterable[str]) -> None:
+def _record(settings: Settings, ids: Iterable[str]) -> None:
     at = when(time.time_ns() // 1_000_000, iso=True)
     lines = "".join(json.dumps({"id": id_, "at": at}) + "\n" for id_ in ids)
-    _marks(settings).parent.mkdir(parents=True, exist_ok=True)
-    with _marks(settings).open("a+b") as file:
+    _replayed_file(settings).parent.mkdir(parents=True, exist_ok=True)
+    with _replayed_file(settings).open("a+b") as file:
         if file.tell() and not _ends_a_line(file):
             lines = "\n" + lines
         file.write(lines.encode())
@@ -94,22 +95,22 @@ def _ends_a_line(file: Any) -> bool:
 def stored_letters(
     settings: Settings, say: Callable[[str], None] = lambda text: None
 ) -> list[StoredLetter]:
-    """All dead letters, the file's first. ``say`` is told when Kafka is away."""
-    marked = _marked(settings)
+    """All dead letters, the file's first. ``say`` gets a message when Kafka is away."""
+    replayed = _replayed_ids(settings)
     found = [("file", letter) for letter in dead_letters.read_file(settings)]
     try:
         found += [("topic", letter) for letter in dead_letters.read_topic(settings)]
     except KafkaError as error:
         say(
             f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}):"
-            " only the dead letters of Stage 1 are seen."
+            " only the dead letters of Stage 1 are listed."
         )
     held = [StoredLetter(letter, place, False) for place, letter in found]
-    return [item._replace(replayed=item.id in marked) for item in held]
+    return [item._replace(replayed=item.id in replayed) for item in held]
 
 
 def corrections(path: Path) -> dict[str, str]:
-    """DeadLetter id → text, from what ``workshop dlq show --json`` printed and somebody edited."""
+    """DeadLetter id → text, from the edited output of ``workshop dlq show --json``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         return {record["id"]: record["text"] for record in value["letters"]}
@@ -125,11 +126,10 @@ def replay_dead_letters(
     edited: dict[str, str] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> DlqReplayReport:
-    """Try all letters again that were not replayed; with ``edited``, only those it names.
+    """Deliver all letters that were not replayed and are valid; with ``edited``, only those in it.
 
-    A text in ``edited`` that differs from the letter's own stands in for it. Raises
-    ``WorkshopError`` when an id is unknown, or when a server is away; what was sent until
-    then is marked.
+    A text in ``edited`` replaces the letter's own. Raises ``WorkshopError`` when an id is
+    unknown, or when a server is away; what was delivered until then is recorded.
     """
     outcome = DlqReplayReport()
     with only_one(settings, "dlq-replay"):
@@ -156,24 +156,24 @@ def _send(
     outcome: DlqReplayReport,
 ) -> None:
     latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
-    passing: list[tuple[StoredLetter, Play]] = []
+    valid: list[tuple[StoredLetter, Play]] = []
     for item in waiting:
         try:
-            passing.append((item, _read(_bytes(item.letter, edited.get(item.id)), latest)))
+            valid.append((item, _read(_bytes(item.letter, edited.get(item.id)), latest)))
         except MalformedPlay as error:
             outcome.left[dead_letters.reason_kind(str(error))] += 1
-    if not passing:
+    if not valid:
         return
     with closing(SINKS[target](settings)) as sink:
         try:
-            refused = sink.deliver([play for _, play in passing])
+            refused = sink.deliver([play for _, play in valid])
         except Unavailable as error:
             raise WorkshopError(f"{error}.", "See `workshop status`; nothing is lost.") from error
     outcome.left.update(dead_letters.reason_kind(reason) for _, reason in refused)
     stay = {place for place, _ in refused}
-    taken = [item for place, (item, _) in enumerate(passing) if place not in stay]
-    _mark(settings, (item.id for item in taken))
-    outcome.replayed += len(taken)
+    delivered = [item for place, (item, _) in enumerate(valid) if place not in stay]
+    _record(settings, (item.id for item in delivered))
+    outcome.replayed += len(delivered)
 
 
 def _bytes(letter: DeadLetter, text: str | None) -> bytes:

@@ -2,7 +2,7 @@
 
 In: ``tracks.csv``, in order of arrival. Out: where each line starts, its date and whether
 that is plausible, and single lines with another date. Nothing is dropped: a malformed line
-is a line without a date, passed on byte for byte.
+is a line without a date, passed on byte for byte. Serves ``replay`` and Stage 3.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def read_lines(path: Path, start: int, count: int) -> list[bytes]:
 
 
 def fingerprint(path: Path) -> str:
-    """Tells one recording from another: its size and the hash of its first 64 KiB."""
+    """Identifies a recording: its size and the hash of its first 64 KiB."""
     with path.open("rb") as file:
         head = hashlib.sha256(file.read(65536)).hexdigest()[:16]
     return f"{path.stat().st_size}-{head}"
@@ -87,7 +87,7 @@ def fingerprint(path: Path) -> str:
 def redate(line: bytes, played_at: int) -> bytes:
     """A well-formed line with another date, its other bytes as they are.
 
-    A date that no calendar has any more (before year 1, after 9999) leaves the line alone.
+    A date outside the years 1 to 9999 leaves the line as it is.
     """
     try:
         date = when(played_at).encode()

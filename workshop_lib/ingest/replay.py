@@ -1,8 +1,8 @@
-"""The recorded plays happen again: the live log grows, line by line, as if it were now.
+"""Replay of the recorded plays: the live log grows, line by line, as if it were now.
 
 In: ``tracks.csv``. Out: ``plays.log``, which the shippers of Stages 1 and 2 follow, and
-``replay.json``, which says how far it has come. Before each chunk of lines the state says
-which lines are about to be written and where; so after ``kill -9`` at any point, the log
+``replay.json``, which holds its progress. Before each chunk of lines the state names the
+lines that are about to be written and where; so after ``kill -9`` at any point, the log
 itself tells how many of them it holds.
 """
 
@@ -34,7 +34,7 @@ from workshop_lib.settings import Settings
 #: Lines are written in chunks: all that are due, so often (seconds), and so many at most.
 TICK = 0.05
 CHUNK = 5000
-#: The clock is looked at again so often (seconds), however long the next pause is.
+#: The clock is read again after so many seconds, however long the next pause is.
 LONGEST_WAIT = 1.0
 
 #: Called with (lines written, lines in all).
@@ -43,10 +43,10 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ReplayState:
-    """How far a replay has come. Line numbers count from 0 in ``source``.
+    """Progress of a replay. Line numbers count from 0 in ``source``.
 
     ``[first_line, next_line)`` are in the log, ``last_line`` is the first one that is not
-    to be replayed. ``shift_ms`` was added to every plausible date; None in mode ``live``,
+    replayed. ``shift_ms`` was added to every plausible date; None in mode ``live``,
     where a play is dated when it is written. ``pace`` is the speed or the lines a second.
     """
 
@@ -83,11 +83,11 @@ def _saved(settings: Settings) -> ReplayState | None:
 
 
 def read_state(settings: Settings) -> ReplayState | None:
-    """How far the replay has come, exact even after a crash; None before the first replay."""
+    """Progress of the replay, exact even after a crash; None before the first replay."""
     state = _saved(settings)
     if state is None or state.until_line == state.next_line:
         return state
-    return _counting(state, _written(settings, state).lines)
+    return _with_written(state, _written(settings, state).lines)
 
 
 def _written(settings: Settings, state: ReplayState) -> Written:
@@ -99,7 +99,7 @@ def _written(settings: Settings, state: ReplayState) -> Written:
     return written(settings.live_log, at, intended, same_but_for_date)
 
 
-def _counting(state: ReplayState, lines: int) -> ReplayState:
+def _with_written(state: ReplayState, lines: int) -> ReplayState:
     """The state when ``lines`` of its chunk are known to be in the log."""
     return replace(state, next_line=state.next_line + lines)
 
@@ -123,8 +123,8 @@ def replay(
     ``speed`` (≥ 1) is how many times as fast as recorded, 1 (the default) means random
     pauses (seeded by ``seed``) and plays dated as they are written; ``rate`` is lines a
     second. ``last_hours`` replays only the end of the recording. A replay that was
-    interrupted goes on, at its own pace if none is given; one that is done does nothing;
-    ``restart`` begins anew. ``stop`` ends it between two chunks. ``clock`` (ms since 1970)
+    interrupted continues, at its own speed if none is given; one that is done does nothing;
+    ``restart`` starts over. ``stop`` ends it between two chunks. ``clock`` (ms since 1970)
     and ``wait`` (seconds) are for tests. Raises ``WorkshopError``.
     """
     _check(speed, rate, last_hours, limit)
@@ -133,14 +133,14 @@ def replay(
         source = settings.world / "tracks.csv"
         state = _saved(settings)
         if state is not None and not restart:
-            state = _resumed(state, source, speed, rate, last_hours)
+            state = _resume(state, source, speed, rate, last_hours)
             if state.done:
                 return state
         recorded = read_recording(source)
         if state is not None and state.fingerprint == fingerprint(source):
-            state = _settled(settings, state, recorded)
+            state = _recover(settings, state, recorded)
         if state is None or restart:
-            state = _begun(recorded, speed, rate, last_hours, seed, clock())
+            state = _new_state(recorded, speed, rate, last_hours, seed, clock())
         return _run(settings, state, recorded, limit, stop, on_progress, clock, wait or stop.wait)
 
 
@@ -168,7 +168,7 @@ def _mode(speed: float | None, rate: float | None) -> tuple[str, float]:
     return ("live", 1.0) if speed in (None, 1) else ("speed", float(speed or 1))
 
 
-def _begun(
+def _new_state(
     recorded: Recording,
     speed: float | None,
     rate: float | None,
@@ -176,7 +176,7 @@ def _begun(
     seed: int,
     now: int,
 ) -> ReplayState:
-    """The state of a replay that begins now, with the one shift of all its dates."""
+    """The state of a replay that starts now, with the one shift of all its dates."""
     mode, pace_ = _mode(speed, rate)
     first = recorded.first_of_last(last_hours) if last_hours else 0
     state = ReplayState(
@@ -201,24 +201,26 @@ def _begun(
     return replace(state, shift_ms=shift)
 
 
-def _resumed(
+def _resume(
     state: ReplayState,
     source: Path,
     speed: float | None,
     rate: float | None,
     last_hours: float | None,
 ) -> ReplayState:
-    """The saved state, if it can go on with these options; at a new pace if one is given."""
-    anew = "Run it with --restart to begin anew (`workshop reset` clears what flowed)."
+    """The saved state, if it can continue with these options; at a new speed if one is given."""
+    anew = "Start over with --restart (`workshop reset` removes what was delivered)."
     if not source.exists() or fingerprint(source) != state.fingerprint:
-        raise WorkshopError(f"{source} is not the recording this replay began with.", anew)
+        raise WorkshopError(f"{source} is not the recording that this replay started with.", anew)
     if last_hours is not None and last_hours != state.last_hours:
-        raise WorkshopError("This replay began with another part of the recording.", anew)
+        raise WorkshopError("This replay started with another part of the recording.", anew)
     if speed is None and rate is None:
         return state
     mode, pace_ = _mode(speed, rate)
     if (mode == "live") != (state.mode == "live"):
-        raise WorkshopError(f"This replay began in mode {state.mode}, which dates plays.", anew)
+        raise WorkshopError(
+            f"This replay started in mode {state.mode}, which sets the dates of plays.", anew
+        )
     return replace(state, mode=mode, pace=pace_)
 
 
@@ -252,8 +254,8 @@ def _date(state: ReplayState, recorded: int) -> int:
     return state.stamp_ms
 
 
-def _settled(settings: Settings, state: ReplayState, recorded: Recording) -> ReplayState:
-    """The state after a crash, by what the log holds; a half line is completed in place."""
+def _recover(settings: Settings, state: ReplayState, recorded: Recording) -> ReplayState:
+    """The state after a crash, by what the log holds; a partial line is completed in place."""
     if state.until_line == state.next_line:
         return state
     done = _written(settings, state)
@@ -263,7 +265,7 @@ def _settled(settings: Settings, state: ReplayState, recorded: Recording) -> Rep
         with done.file.open("ab", buffering=0) as log:
             write_all(log.fileno(), rest[0][len(done.partial) :] + b"\n")
         lines += 1
-    return _counting(state, lines)
+    return _with_written(state, lines)
 
 
 def _run(
@@ -283,8 +285,8 @@ def _run(
     if state.shift_ms is not None:
         known = recorded.plausible[first:]
         shifted = np.where(known, recorded.dates[first:] + state.shift_ms, schedule.MISSING)
-    # Time that passed between two runs does not count: what was missed is not made up for.
-    due_at = schedule.writings(clock(), offsets - offsets[:1], shifted)
+    # The time between two runs does not count: a pause is not caught up.
+    due_at = schedule.write_times(clock(), offsets - offsets[:1], shifted)
     writer = LogWriter(settings.live_log)
     try:
         while state.next_line < end and not stop.is_set():

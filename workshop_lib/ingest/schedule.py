@@ -1,9 +1,9 @@
-"""When each recorded line is written, and how its date is moved to today. Pure arithmetic.
+"""When each recorded line is written, and how its date is shifted to today. Pure functions.
 
 In: the dates of the recorded lines, in file order. Out: the moments of writing and the
 shift of all dates, for Stages 1 and 2. All times are milliseconds since 1970, UTC.
 
-Two promises hold whatever the pace: gaps between events stay exactly what they were (the
+Two rules hold for every mode: gaps between events stay exactly what they were (the
 shift is one number for all lines), and no event is dated later than the moment it is written.
 """
 
@@ -22,18 +22,18 @@ Mask = npt.NDArray[np.bool_]
 MISSING: Final = np.iinfo(np.int64).min
 
 DAY: Final = 24 * 3600 * 1000
-#: So many lines after a jump tell whether it is a gap in the recording or a wrong date.
-WITNESSES: Final = 25
+#: So many lines after a jump decide whether it is a gap in the recording or a wrong date.
+LOOK_AHEAD: Final = 25
 
 #: (pause in ms, weight): mostly short ones, sometimes a long one, as listeners come and go.
 GAPS: Final = ((20, 30), (50, 25), (100, 20), (250, 12), (500, 8), (1000, 4), (5000, 1))
 
 
 def plausible(dates: Millis) -> Mask:
-    """Which dates are plausible: those that are not more than a day ahead of all before them.
+    """Which dates are plausible: those that are at most a day ahead of all before them.
 
-    A longer jump is plausible if most of the lines after it go along with it: then the
-    recording has a gap. Otherwise that one line has a wrong clock.
+    A longer jump is plausible if most of the lines after it are as late: then the recording
+    has a gap. Otherwise the clock of that one line was wrong.
     """
     known = np.flatnonzero(dates != MISSING)
     values: list[int] = dates[known].tolist()
@@ -42,7 +42,7 @@ def plausible(dates: Millis) -> Mask:
     newest: int | None = None
     for i, value in enumerate(values):
         if newest is None or value > newest + DAY:
-            after = values[i + 1 : i + 1 + WITNESSES]
+            after = values[i + 1 : i + 1 + LOOK_AHEAD]
             alone = newest is None and not after
             if not alone and 2 * sum(other >= value - DAY for other in after) <= len(after):
                 good[i] = False
@@ -92,11 +92,11 @@ def shift(start: int, offsets: Millis, dates: Millis, mask: Mask) -> int:
     return math.floor((start + offsets - dates)[mask].min())
 
 
-def writings(start: int, offsets: Millis, shifted: Millis | None = None) -> Millis:
-    """The moment each line is written: at its offset, but never before its own date.
+def write_times(start: int, offsets: Millis, shifted: Millis | None = None) -> Millis:
+    """When each line is written: at its offset, but never before its own date.
 
-    ``shifted`` are the dates to be written, ``MISSING`` where there is none. Only a pace
-    changed half way can make a line wait for its date.
+    ``shifted`` are the dates to be written, ``MISSING`` where there is none. Only a line
+    whose speed was changed during the replay can have to wait for its date.
     """
     moments = start + offsets
     if shifted is not None:

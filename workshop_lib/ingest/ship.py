@@ -1,7 +1,7 @@
 """The shipper: follows the live log and delivers every line of it, as Logstash does.
 
 In: ``plays.log``. Out: plays in index ``plays-raw`` (Stage 1) or topic ``plays`` (Stage 2),
-lines that are no plays among the dead letters, and ``ship-<target>.json``. Position and
+dead letters of the lines that are no plays, and ``ship-<target>.json``. Position and
 counters are saved together, after a batch was acknowledged: a crash in between delivers the
 batch again (at least once; ids make that harmless) but counts it once.
 """
@@ -28,7 +28,7 @@ from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
 
-#: Seconds between two looks at a log that does not grow.
+#: Seconds between two reads of a log that does not grow.
 IDLE: Final = 0.1
 #: Seconds before a batch is tried again, doubled each time.
 FIRST_PAUSE: Final = 0.5
@@ -37,7 +37,7 @@ FIRST_PAUSE: Final = 0.5
 @dataclass(frozen=True)
 class ShipReport:
     """What was shipped: ``lines`` = ``accepted`` + ``rejected``; ``bytes`` of the log;
-    ``reasons`` counts the rejected by kind of reason; ``position`` is where to go on."""
+    ``reasons`` counts the rejected by kind of reason; ``position`` is where to continue."""
 
     lines: int = 0
     accepted: int = 0
@@ -45,7 +45,7 @@ class ShipReport:
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     position: Position = field(default_factory=Position)
-    #: Size of the dead-letter file; what is behind it was written by a crashed shipper.
+    #: Size of the dead-letter file; what follows was written by a shipper that crashed.
     letters_size: int = 0
 
     def plus(self, lines: list[Line], letters: list[DeadLetter]) -> ShipReport:
@@ -86,7 +86,7 @@ def read_ship_state(settings: Settings, to: str) -> ShipReport | None:
 
 
 class Batch(NamedTuple):
-    """The plays of a batch, the lines they stood in, and what the other lines became."""
+    """The plays of a batch, their lines, and the dead letters of the other lines."""
 
     plays: list[Play]
     lines: list[Line]
@@ -131,9 +131,9 @@ def ship(
 ) -> ShipReport:
     """Ship the live log ``to`` "kafka" or "elasticsearch" until ``stop`` is set.
 
-    ``once``: only up to the log's present end. Goes on where the last call stopped; returns
-    what this call shipped. While the server is away it waits, tells ``say`` why, and tries
-    again. ``on_progress`` gets all counts so far and the bytes of the log still to be read.
+    ``once``: only up to the log's present end. Continues where the last call stopped; returns
+    what this call shipped. While the server is away it waits, passes the reason to ``say``, and
+    tries again. ``on_progress`` gets all counts so far and the bytes of the log still to be read.
     Raises ``WorkshopError``.
     """
     if to not in SINKS:
@@ -144,21 +144,21 @@ def ship(
         if before and to == "elasticsearch":
             dead_letters.truncate_file(settings, before.letters_size)
         before = total = before or ShipReport()
-        with closing(LogTail(settings.live_log, total.position, say=say)) as follower:
+        with closing(LogTail(settings.live_log, total.position, say=say)) as tail:
             while not stop.is_set():
-                lines = follower.read()
+                lines = tail.read()
                 if lines:
                     letters = _deliver(settings, to, sink, lines, stop, say)
                     if letters is None:
-                        break  # stopped while the server was away: nothing of it counts
+                        break  # stopped while the server was away: the batch is not counted
                     total = replace(
                         total.plus(lines, letters),
-                        position=follower.position(),
+                        position=tail.position(),
                         letters_size=dead_letters.file_size(settings),
                     )
                     state_file.save(_path(settings, to), asdict(total))
                 if on_progress:
-                    on_progress(total, follower.behind())
+                    on_progress(total, tail.behind())
                 if not lines:
                     if once:
                         break
@@ -183,7 +183,7 @@ def _deliver(
     def attempt() -> list[DeadLetter]:
         refused = sink.deliver(batch.plays)
         letters = batch.letters + [
-            _letter(batch.lines[place], log, "index", "RejectedPlay", reason)
+            _letter(batch.lines[place], log, "index", "Refused", reason)
             for place, reason in refused
         ]
         sink.send_to_dead_letter(letters)
@@ -206,5 +206,5 @@ def _deliver(
     except Stopped:
         return None
     if failed:
-        say("It answers again; going on.")
+        say("It answers again; continuing.")
     return letters

@@ -1,13 +1,14 @@
 """Where a shipper delivers: index ``plays-raw`` (Stage 1) or topic ``plays`` (Stage 2).
 
-In: plays and dead letters. Out: all of them delivered and acknowledged, or ``Unavailable``,
-and the same batch is delivered again; keys and ids make what arrives twice harmless. A sink
-makes its topic or index, and connects, when it first needs them and after each failure.
+In: plays and dead letters. Out: all of them delivered and acknowledged; or ``Unavailable``,
+then the caller delivers the same batch again: at least once, and ids make duplicates harmless.
+A sink connects, and creates its topic or index, when it first needs them and after each failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from elasticsearch import ApiError, TransportError
@@ -21,11 +22,11 @@ from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_RAW_INDEX, PLAYS_
 from workshop_lib.schema.play import Play, to_document, to_json
 from workshop_lib.settings import Settings
 
-#: Seconds that the servers get to acknowledge a batch.
-PATIENCE: Final = 30.0
+#: Seconds that a broker gets to acknowledge a batch.
+DELIVERY_TIMEOUT: Final = 30.0
 
-#: Failures of Kafka that no waiting heals; all others are tried again.
-_HOPELESS: Final = (
+#: Errors of Kafka that are not retriable; all others are tried again.
+_NOT_RETRIABLE: Final = (
     errors.AuthorizationError,
     errors.KafkaConfigurationError,
     errors.MessageSizeTooLargeError,
@@ -34,11 +35,11 @@ _HOPELESS: Final = (
 
 
 class Unavailable(Exception):
-    """The server does not take the batch now; it may later. The message is one line."""
+    """The server does not take the batch now, but may later. The message is one line."""
 
 
 class RejectedPlay(NamedTuple):
-    """Play number ``place`` of the batch, which will never be taken, and why."""
+    """Play number ``place`` of the batch, which the target will never take, and why."""
 
     place: int
     reason: str
@@ -51,10 +52,10 @@ class Sink(Protocol):
         """Send ``plays`` and wait until all but those returned are acknowledged."""
 
     def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
-        """Put ``letters`` where this target's dead letters lie, and wait likewise."""
+        """Write ``letters`` to this target's dead letters, and wait until they are stored."""
 
     def close(self) -> None:
-        """Let go of the connection; what is not acknowledged is not waited for."""
+        """Close the connection without waiting for acknowledgements."""
 
 
 class KafkaSink:
@@ -82,11 +83,12 @@ class KafkaSink:
                 producer.send(topic, key=key, value=value, headers=headers)
                 for topic, key, value, headers in messages
             ]
-            producer.flush(PATIENCE)
+            # Longer than a record waits: none is in flight when the producer is closed.
+            producer.flush(DELIVERY_TIMEOUT + 5)
             failed = next((f for f in futures if not f.succeeded()), None)
             if failed:
                 raise failed.exception or errors.KafkaTimeoutError("no acknowledgement")
-        except _HOPELESS:
+        except _NOT_RETRIABLE:
             raise
         except (errors.KafkaError, OSError) as error:
             self.close()
@@ -99,16 +101,18 @@ class KafkaSink:
                 "bootstrap_timeout_ms": 5000,
                 "max_block_ms": 10_000,
                 "request_timeout_ms": 10_000,
-                "delivery_timeout_ms": int(PATIENCE * 1000),
+                "delivery_timeout_ms": int(DELIVERY_TIMEOUT * 1000),
             }
             create_topics(self._settings)
             self._producer = connect(self._settings, batch_size=1 << 17, **milliseconds)
         return self._producer
 
     def close(self) -> None:
-        if self._producer is not None:
-            self._producer.close(timeout=0)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # It flushes first, which raises while a broker is away.
+            with suppress(errors.KafkaError, OSError):
+                producer.close(timeout=0)
 
 
 class ElasticsearchSink:
