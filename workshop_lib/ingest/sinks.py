@@ -11,13 +11,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
-from elasticsearch import ApiError, TransportError
 from kafka import KafkaProducer, errors
 
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import DeadLetter
-from workshop_lib.runtime.connections import bulk_index, create_index, create_topics, elasticsearch
+from workshop_lib.runtime.connections import (
+    create_index,
+    create_topics,
+    elasticsearch,
+    write_documents,
+)
 from workshop_lib.runtime.connections import producer as connect
+from workshop_lib.runtime.store_errors import StoreBusy, StoreUnavailable
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_RAW_INDEX, PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_document, to_json
 from workshop_lib.settings import Settings
@@ -137,21 +142,12 @@ class ElasticsearchSink:
             if not self._made:
                 create_index(settings, self._client, self.INDEX)
                 self._made = True
-            index = settings.index(self.INDEX)
-            return [
-                RejectedPlay(places[refused.id].pop(0), refused.reason)
-                for refused in bulk_index(self._client, index, documents, settings.bulk_size)
-            ]
-        except ApiError as error:
-            if error.status_code not in (429, 502, 503, 504):
-                raise
-            raise self._unavailable(error) from error
-        except (TransportError, ConnectionError) as error:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> Unavailable:
-        where = self._settings.elasticsearch_url
-        return Unavailable(f"Elasticsearch at {where} does not answer ({_name(error)})")
+            rejected = write_documents(settings, self._client, self.INDEX, documents)
+        except StoreUnavailable as error:
+            what = "does not take plays now" if isinstance(error, StoreBusy) else "does not answer"
+            where = settings.elasticsearch_url
+            raise Unavailable(f"Elasticsearch at {where} {what} ({error})") from error
+        return [RejectedPlay(places[each.id].pop(0), each.reason) for each in rejected]
 
     def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         dead_letters.append_to_file(self._settings, letters)

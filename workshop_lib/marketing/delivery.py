@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import redis
 
-from workshop_lib.runtime.connections import REDIS_UNREACHABLE, redis_client
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import retry_with_backoff
+from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
 from workshop_lib.schema.names import (
     OPTOUTS,
     SMS_DEAD,
@@ -180,7 +181,7 @@ class OutboxConsumer:
 
     def _retry(self, call: Callable[[], T]) -> T:
         return retry_with_backoff(
-            call, REDIS_UNREACHABLE, server="Redis", seconds=self.settings.patience_seconds
+            call, REDIS_UNAVAILABLE, server="Redis", seconds=self.settings.patience_seconds
         )
 
 

@@ -12,7 +12,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing import registry
-from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch
+from workshop_lib.runtime.connections import create_index, elasticsearch, write_documents
 from workshop_lib.schema.names import MODELS_INDEX
 from workshop_lib.settings import Settings
 
@@ -34,7 +34,7 @@ def publish(settings: Settings, client: Elasticsearch | None = None) -> int:
     ]
     try:
         create_index(settings, client, MODELS_INDEX)
-        refused = list(bulk_index(client, settings.index(MODELS_INDEX), documents))
+        refused = write_documents(settings, client, MODELS_INDEX, documents)
         client.indices.refresh(index=settings.index(MODELS_INDEX))
     except (ApiError, TransportError, ConnectionError) as error:
         raise WorkshopError(

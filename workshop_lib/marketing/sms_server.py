@@ -23,9 +23,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from elastic_transport import TransportError
 from elasticsearch import Elasticsearch
-from redis import RedisError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.delivery import Entry, OutboxConsumer
@@ -39,6 +37,7 @@ from workshop_lib.marketing.providers import (
 )
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
+from workshop_lib.runtime.store_errors import StoreUnavailable
 from workshop_lib.schema.names import SMS_INDEX
 from workshop_lib.schema.play import MAX_INT, MAX_LONG, when
 from workshop_lib.settings import Settings
@@ -211,16 +210,15 @@ class Worker:
             "updated_at": when(time.time_ns() // 1_000_000, iso=True),
             **more,
         }
-        index = self.settings.index(SMS_INDEX)
         pairs = [(ids["dedup_key"], document)]
         refused = retry_with_backoff(
-            lambda: list(connections.bulk_index(self.client, index, pairs)),
-            connections.ELASTICSEARCH_UNREACHABLE,
+            lambda: connections.write_documents(self.settings, self.client, SMS_INDEX, pairs),
+            StoreUnavailable,
             server="Elasticsearch",
             seconds=self.settings.patience_seconds,
         )
         if refused:
-            raise WorkshopError(f"Index {index} refused a message: {refused[0].reason}.")
+            raise WorkshopError(f"Index {SMS_INDEX} refused a message: {refused[0].reason}.")
 
 
 def serve(
@@ -245,7 +243,8 @@ def serve(
             " messages that others are sending.",
             "Change WORKSHOP_SMS_CLAIM_SECONDS.",
         )
-    client = _prepared(settings)
+    connections.prepare(settings, SMS_INDEX)
+    client = connections.elasticsearch(settings)
     # Its own: what ends the workers is not always what the caller asked for.
     end, counts, counting = threading.Event(), Counter[str](), threading.Lock()
 
@@ -276,20 +275,3 @@ def serve(
     for each in running:
         each.result()
     return totals()
-
-
-def _prepared(settings: Settings) -> Elasticsearch:
-    """The index is there and Redis answers, or ``WorkshopError`` says which is not."""
-    client = connections.elasticsearch(settings)
-    try:
-        connections.create_index(settings, client, SMS_INDEX)
-        connections.redis_client(settings).ping()
-    except (TransportError, RedisError) as error:
-        redis = isinstance(error, RedisError)
-        server = "Redis" if redis else "Elasticsearch"
-        address = settings.redis_address if redis else settings.elasticsearch_url
-        raise WorkshopError(
-            f"{server} does not answer at {address}.",
-            "Run `workshop up`, or see `workshop status`.",
-        ) from error
-    return client

@@ -6,26 +6,29 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import elastic_transport
 import redis
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 from elasticsearch.serializer import OrjsonSerializer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.retry import retry_with_backoff
+from workshop_lib.runtime.store_errors import (
+    IndexMissing,
+    StoreBusy,
+    StoreUnavailable,
+    elasticsearch_error,
+    elasticsearch_errors,
+)
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.schema.tables import mapping
 from workshop_lib.settings import Settings
 
-#: What a client raises while its server is away; such a call can be repeated.
-ELASTICSEARCH_UNREACHABLE: Final = (
-    elastic_transport.ConnectionError,
-    elastic_transport.ConnectionTimeout,
-    ConnectionError,
-)
-REDIS_UNREACHABLE: Final = (redis.ConnectionError, redis.TimeoutError)
+#: Elasticsearch takes no longer ids.
+MAX_ID_BYTES: Final = 512
 
 
 def elasticsearch(settings: Settings) -> Elasticsearch:
@@ -81,16 +84,71 @@ def create_topics(settings: Settings) -> None:
         admin.close()
 
 
-def create_index(settings: Settings, client: Elasticsearch, name: str) -> None:
-    """Make index ``name`` (without namespace) with its mapping; one that exists stays."""
+def prepare(settings: Settings, *indices: str, topics: bool = False) -> None:
+    """The indices (and topics) are there and Redis answers.
+
+    Waits for a server that answers and is busy; ``WorkshopError`` names one that is away.
+    """
+    client = elasticsearch(settings)
+
+    def attempt() -> None:
+        if topics:
+            create_topics(settings)
+        for name in indices:
+            create_index(settings, client, name)
+        with elasticsearch_errors():
+            client.cluster.health()
+        redis_client(settings).ping()
+
+    busy = (StoreBusy, redis.BusyLoadingError)
     try:
-        client.indices.create(index=settings.index(name), **mapping(name))
-    except ApiError as error:
-        if error.status_code != 400 or "resource_already_exists" not in str(error):
-            raise
+        retry_with_backoff(attempt, busy, server="A server", seconds=settings.patience_seconds)
+    except (KafkaError, StoreUnavailable, redis.RedisError) as error:
+        server, address = (
+            ("Kafka", settings.kafka_bootstrap)
+            if isinstance(error, KafkaError)
+            else ("Redis", settings.redis_address)
+            if isinstance(error, redis.RedisError)
+            else ("Elasticsearch", settings.elasticsearch_url)
+        )
+        raise WorkshopError(
+            f"{server} does not answer at {address}.",
+            "Run `workshop up`, or see `workshop status`.",
+        ) from error
+    finally:
+        client.close()
 
 
-class Refused(NamedTuple):
+def create_index(settings: Settings, client: Elasticsearch, name: str) -> None:
+    """Make index ``name`` (without namespace) with its mapping; one that has it stays.
+
+    Raises ``WorkshopError`` for one with another mapping, ``StoreUnavailable`` when
+    Elasticsearch cannot do it now.
+    """
+    with elasticsearch_errors():
+        try:
+            client.indices.create(index=settings.index(name), **mapping(name))
+        except ApiError as error:
+            if error.status_code != 400 or "resource_already_exists" not in str(error):
+                raise
+            check_mapping(settings, client, name)
+
+
+def check_mapping(settings: Settings, client: Elasticsearch, name: str) -> None:
+    """``WorkshopError`` unless the fields of index ``name`` are those of the schema."""
+    index, expected = settings.index(name), mapping(name)["mappings"]
+    (found,) = (each["mappings"] for each in client.indices.get_mapping(index=index).values())
+    fields, known = expected["properties"], found.get("properties", {})
+    wrong = sorted(f for f in fields.keys() | known.keys() if fields.get(f) != known.get(f))
+    if wrong or found.get("dynamic") != expected["dynamic"]:
+        what = f"field {wrong[0]}" if wrong else "its setting `dynamic`"
+        raise WorkshopError(
+            f"Index {index} has another mapping than it should: {what} differs.",
+            "Something else made it. `workshop reset` deletes it, and all that flowed with it.",
+        )
+
+
+class RejectedDocument(NamedTuple):
     """A document that Elasticsearch would not take, however often it is sent."""
 
     id: str
@@ -98,42 +156,64 @@ class Refused(NamedTuple):
     reason: str
 
 
+def write_documents(
+    settings: Settings,
+    client: Elasticsearch,
+    name: str,
+    documents: Iterable[tuple[str, Any]],
+) -> list[RejectedDocument]:
+    """``bulk_index`` into index ``name`` (without namespace); one that is missing is made first."""
+    pairs, index = list(documents), settings.index(name)
+    try:
+        return list(bulk_index(client, index, pairs, settings.bulk_size))
+    except IndexMissing:
+        # Deleted while we run: it comes back with the schema's mapping, not a guessed one.
+        create_index(settings, client, name)
+        return list(bulk_index(client, index, pairs, settings.bulk_size))
+
+
 def bulk_index(
     client: Elasticsearch,
     index: str,
-    documents: Iterable[tuple[str, dict[str, Any]]],
+    documents: Iterable[tuple[str, Any]],
     chunk_size: int = 1000,
-) -> Iterator[Refused]:
-    """Index ``(id, document)`` pairs into ``index`` (its full name); yield the refused ones.
+) -> Iterator[RejectedDocument]:
+    """Index ``(id, document)`` pairs into ``index`` (its full name); yield the rejected ones.
 
-    Every item's own answer is read: 429 and 503 are sent again with backoff, any other
-    error is yielded. Exhaust the iterator, or nothing is sent. An unreachable server
-    raises, so that the caller's batch is tried again.
+    Every item's own answer is read. Exhaust the iterator, or nothing is sent. Raises
+    ``StoreUnavailable`` for what is the store's trouble, so that the caller's batch is tried again.
     """
-    sent: dict[str, dict[str, Any]] = {}
+    sent: dict[str, Any] = {}
+    rejected: list[RejectedDocument] = []
 
     def actions() -> Iterator[dict[str, Any]]:
         for id_, document in documents:
+            if len(id_.encode("utf-8", "replace")) > MAX_ID_BYTES:
+                # Sent, it would be the whole request that Elasticsearch refuses.
+                rejected.append(RejectedDocument(id_, document, f"id of over {MAX_ID_BYTES} bytes"))
+                continue
             sent[id_] = document
             yield {"_op_type": "index", "_index": index, "_id": id_, "_source": document}
 
-    for ok, item in streaming_bulk(
-        client,
-        actions(),
-        chunk_size=chunk_size,
-        raise_on_error=False,
-        max_retries=8,
-        initial_backoff=0.5,
-        max_backoff=10,
-        retry_on_status=(429, 503),
-    ):
-        answer = item["index"]
-        document = sent.pop(answer["_id"], {})
-        if not ok:
-            error = answer.get("error")
-            if answer.get("status") in (429, 503) or error is None:
-                raise ConnectionError(f"Elasticsearch kept refusing {answer['_id']}: {error}")
-            yield Refused(answer["_id"], document, _reason(error))
+    with elasticsearch_errors():
+        for ok, item in streaming_bulk(
+            client,
+            actions(),
+            chunk_size=chunk_size,
+            raise_on_error=False,
+            max_retries=3,
+            initial_backoff=0.5,
+            retry_on_status=(429, 503),
+        ):
+            answer = item["index"]
+            document = sent.pop(answer["_id"], {})
+            if not ok:
+                error = answer.get("error")
+                trouble = elasticsearch_error(answer.get("status", 503), error)
+                if trouble:
+                    raise trouble
+                yield RejectedDocument(answer["_id"], document, _reason(error))
+    yield from rejected
 
 
 def _reason(error: Any) -> str:

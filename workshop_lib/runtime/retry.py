@@ -53,8 +53,10 @@ def retry_with_backoff(
 
     def give_up(state: tenacity.RetryCallState) -> T:
         error = state.outcome.exception() if state.outcome else None
+        # Our own errors say in one line what a server answered; those of clients are long.
+        reason = f": {error}" if isinstance(error, ConnectionError) and str(error) else ""
         raise WorkshopError(
-            f"{server} did not answer for {seconds:g} s ({type(error).__name__}).",
+            f"{server} did not answer for {seconds:g} s ({type(error).__name__}{reason}).",
             "See `workshop status`; start again and it goes on from there.",
         ) from error
 

@@ -12,11 +12,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from elastic_transport import TransportError
-from kafka.errors import KafkaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
-from redis import RedisError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
@@ -131,26 +128,7 @@ def run(
 
 def prepare(settings: Settings) -> None:
     """Topics and indices are there, or ``WorkshopError`` says which server is not."""
-    try:
-        connections.create_topics(settings)
-        client = connections.elasticsearch(settings)
-        for query in QUERIES:
-            connections.create_index(settings, client, INDEX_OF_QUERY[query])
-        connections.redis_client(settings).ping()
-    except (KafkaError, TransportError, RedisError) as error:
-        server, address = next(
-            (name, address)
-            for kind, name, address in (
-                (KafkaError, "Kafka", settings.kafka_bootstrap),
-                (TransportError, "Elasticsearch", settings.elasticsearch_url),
-                (RedisError, "Redis", settings.redis_address),
-            )
-            if isinstance(error, kind)
-        )
-        raise WorkshopError(
-            f"{server} does not answer at {address}.",
-            "Run `workshop up`, or see `workshop status`.",
-        ) from error
+    connections.prepare(settings, *(INDEX_OF_QUERY[name] for name in QUERIES), topics=True)
 
 
 def start(

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import retry_with_backoff
+from workshop_lib.runtime.store_errors import StoreUnavailable
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
@@ -43,8 +44,8 @@ def indexer(settings: Settings, index: str) -> Writer:
         pairs = [(id_, row["document"]) for id_, row in by_id.items()]
         try:
             refused = retry_with_backoff(
-                lambda: list(connections.bulk_index(client, name, pairs, settings.bulk_size)),
-                connections.ELASTICSEARCH_UNREACHABLE,
+                lambda: connections.write_documents(settings, client, index, pairs),
+                StoreUnavailable,
                 server="Elasticsearch",
                 seconds=settings.patience_seconds,
             )

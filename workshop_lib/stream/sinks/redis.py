@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import redis
 
-from workshop_lib.runtime.connections import REDIS_UNREACHABLE, redis_client
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import retry_with_backoff
+from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
 from workshop_lib.schema.names import interests_key, live_key
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Rows, Tally, Writer
@@ -57,7 +58,7 @@ def _writer(settings: Settings, fill: Callable[[Rows, redis.client.Pipeline], No
         try:
             retry_with_backoff(
                 attempt,
-                REDIS_UNREACHABLE,
+                REDIS_UNAVAILABLE,
                 server="Redis",
                 seconds=settings.patience_seconds,
             )
