@@ -12,10 +12,12 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests at a time. Each may run a Spark of its own: count 1 core and 3 GB for each.
+WORKERS := 2
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo lab docker-test test lint generate exercises kibana lock strip clean
+.PHONY: help setup demo lab docker-test test check chaos lint generate exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -53,8 +55,15 @@ docker-test: setup ## the demo with and without Docker, and what differs (needs 
 	@cd .workshop/reports && $(CURDIR)/$(BIN)/python -m workshop_lib.verify.compare \
 	  demo-embedded.json demo-docker.json
 
-test: setup lint ## all tests, on real servers of their own
-	@$(BIN)/pytest
+test: setup lint ## all tests, two at a time, on real servers of their own
+	@$(BIN)/pytest -n $(WORKERS)
+
+check: lint ## in a minute: lint, and the tests that need no server and no Spark
+	@$(BIN)/pytest -n $(WORKERS) -m "not stack and not spark and not chaos" --durations=0 \
+	  --durations-min=5
+
+chaos: setup ## many rounds of kill -9 of streams and servers; make test runs a few
+	@$(BIN)/pytest -m chaos --timeout 3600
 
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .

@@ -2,24 +2,74 @@
 
 ``settings`` needs no server. ``stack`` gives settings whose addresses are real servers
 and whose namespace and home are this test's own, so tests neither see nor disturb each
-other. The servers are started once a session, in a folder and on ports of their own;
-with WORKSHOP_TEST_HOME they are those already running from that folder.
+other. The servers are started once, for all workers of ``pytest -n``, in a folder and on
+ports of their own; with WORKSHOP_TEST_HOME they are those already running from that folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import plan
 import pytest
+from progress_lines import Progress
 
 from workshop_lib.settings import Settings
 
+#: The ports that the servers of a test try first: each worker has its own.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = {
+    f"WORKSHOP_{name}_PORT": str(port + 1000 * (WORKER + 1))
+    for name, port in (("KAFKA", 19092), ("ELASTICSEARCH", 19200), ("REDIS", 16379), ("WEB", 18080))
+}
+for name, port in PORTS.items():
+    os.environ.setdefault(name, port)
+
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
+
+
+def shared_home(folder: Path) -> Path:
+    """The home of the servers that all workers share."""
+    return folder / "servers" / "home"
+
+
+@pytest.hookimpl(trylast=True)  # the terminal is there by then
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and not hasattr(config, "workerinput") and config.get_verbosity() <= 0:
+        config.pluginmanager.register(Progress(terminal))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> plan.LongestFirst:
+    config.option.loadscopereorder = False  # they are in their order
+    return plan.LongestFirst(config, log)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    for item in items:
+        for fixture, marker in (("running_stack", "stack"), ("spark", "spark")):
+            if fixture in item.fixturenames:
+                item.add_marker(marker)
+    plan.longest_first(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The servers end with the run, when all workers have."""
+    if hasattr(session.config, "workerinput"):
+        return
+    factory: pytest.TempPathFactory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    home = shared_home(factory.getbasetemp())
+    if home.exists():
+        from workshop_lib import stack
+
+        stack.remove(Settings(home=home))
 
 
 @pytest.fixture
@@ -29,20 +79,20 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """The embedded servers, for the whole session."""
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The embedded servers, for the whole run: the first worker that needs them starts them."""
     home = os.environ.get("WORKSHOP_TEST_HOME")
     if home:
-        yield Settings(home=Path(home))
-        return
+        return Settings(home=Path(home))
     from workshop_lib import stack
 
-    settings = Settings(home=tmp_path_factory.mktemp("stack"))
-    try:
-        stack.up(settings)
-        yield Settings(home=settings.home)  # read again, with the ports that were free
-    finally:
-        stack.remove(settings)
+    mine = tmp_path_factory.getbasetemp()
+    home = shared_home(mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine)
+    home.parent.mkdir(exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stack.up(Settings(home=home))  # does nothing when they run
+    return Settings(home=home)  # read again, with the ports that were free
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def by_shipper(line: bytes) -> dict[str, object] | MalformedPlay:
         return error
 
 
+@pytest.mark.spark
 def test_every_document_is_the_shipper_s_field_by_field(made: list[dict[str, Any]]) -> None:
     want = [by_shipper(line) for line in LINES]
     got = [None if "metadata" in document else document for document in made]
@@ -122,6 +123,7 @@ def test_every_document_is_the_shipper_s_field_by_field(made: list[dict[str, Any
     assert len(MALFORMED) < refused < len(LINES) - 1000, "both kinds occur in numbers"
 
 
+@pytest.mark.spark
 def test_a_refused_line_has_the_shipper_s_reason_and_its_bytes(made: list[dict[str, Any]]) -> None:
     other_words = 0
     for line, document in zip(LINES, made, strict=True):
@@ -139,6 +141,7 @@ def test_a_refused_line_has_the_shipper_s_reason_and_its_bytes(made: list[dict[s
     assert other_words < len(LINES) / 20
 
 
+@pytest.mark.spark
 def test_the_dead_letters_are_those_that_dlq_show_reads(
     made: list[dict[str, Any]], settings: Settings
 ) -> None:
@@ -153,6 +156,7 @@ def test_the_dead_letters_are_those_that_dlq_show_reads(
 
 
 @pytest.mark.stack
+@pytest.mark.spark
 def test_the_real_index_takes_the_documents(made: list[dict[str, Any]], stack: Settings) -> None:
     client = connections.elasticsearch(stack)
     index = stack.index("plays-raw")

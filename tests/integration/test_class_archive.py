@@ -12,6 +12,8 @@ import pytest
 from workshop_lib.runtime import class_archive
 from workshop_lib.spark_startup import rehearsal
 
+pytestmark = pytest.mark.spark
+
 #: Starts Spark, counts to ten; says the JVM's options that mean the archive.
 SCRIPT = """
 import sys

@@ -10,6 +10,8 @@ from workshop_lib.lessons.make import MODEL, Spark
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
+pytestmark = pytest.mark.spark
+
 
 def of(settings: Settings) -> list[int]:
     """Processes, Java's too, that work in this home."""

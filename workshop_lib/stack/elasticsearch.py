@@ -144,8 +144,9 @@ def unpack(archive: Path, program: Path) -> None:
             member.filename = member.filename.partition("/")[2]
             if member.filename:
                 path = Path(file.extract(member, draft))
-                mode = member.external_attr >> 16
-                path.chmod(0o755 if path.is_dir() else mode & 0o755 | 0o644)
+                path.chmod(member.external_attr >> 16 & 0o755 | 0o644)
+        for folder in (path for path in draft.rglob("*") if path.is_dir()):
+            folder.chmod(0o755)  # also those that the archive does not list
 
 
 def give(folder: Path, user: pwd.struct_passwd) -> None:
