@@ -28,6 +28,7 @@ from workshop_lib.charts.pictures.style import (
     days,
     number,
     patch,
+    said,
     time_axis,
 )
 from workshop_lib.charts.time_range import Span, interval
@@ -35,21 +36,30 @@ from workshop_lib.charts.time_range import Span, interval
 Draw = Callable[[Axes, pd.DataFrame, Chart, list[Any], Span], None]
 
 
-def lines(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
-    return _panels(table, chart, span, _lines, 2.9)
-
-
-def bars(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
-    flat = not isinstance(chart.x, DateHistogram | Histogram)
-    values = table["x"].nunique() if len(table) else 1
-    return _panels(
-        table, chart, span, _flat_bars if flat else _bars, 1.2 + 0.28 * values if flat else 2.9
-    )
-
-
-def heat_map(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
-    values = table["split"].nunique() if len(table) else 1
-    return _panels(table, chart, span, _heat, 1.9 + 0.34 * values)
+def with_axes(table: pd.DataFrame, chart: Chart, span: Span) -> Figure:
+    """Lines, bars or a heat map: a pair of axes per value of ``charts``, below one another."""
+    draw, height = _lines, 2.9
+    if chart.kind == "heat map":
+        draw, height = _heat, 1.9 + 0.34 * table["split"].nunique()
+    elif chart.kind == "bar":
+        draw, height = _bars, 2.9 if _ordered(chart.x) else 1.2 + 0.28 * table["x"].nunique()
+    groups = list(table.groupby("charts", sort=False)) if "charts" in table else [("", table)]
+    names = list(dict.fromkeys(table["split"])) if "split" in table else []
+    figure = Figure(figsize=(8.4, height * len(groups)), layout="constrained")
+    panels = figure.subplots(
+        *(len(groups), 1), squeeze=False, sharex=True, sharey=chart.kind != "bar"
+    )[:, 0]
+    for ax, (name, rows) in zip(panels, groups, strict=True):
+        draw(ax, rows, chart, names, span)
+        if name != "":
+            ax.set_title(brief(name), loc="left")
+    if draw is _lines or (draw is _bars and _ordered(chart.x)):
+        for ax in panels:  # when all are drawn: they share a scale
+            ax.set_ylim(bottom=0)
+    if names and chart.kind != "heat map":
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", title=_name(chart.split))
+    return figure
 
 
 def numbers(table: pd.DataFrame, chart: Chart) -> Figure:
@@ -62,31 +72,6 @@ def numbers(table: pd.DataFrame, chart: Chart) -> Figure:
         at = (place + 0.5) / len(table)
         ax.text(at, 0.62, number(value), ha="center", va="center", fontsize=24, color=COLOURS[0])
         ax.text(at, 0.1, brief(name), ha="center", va="center", fontsize=10, color=INK)
-    return figure
-
-
-def _panels(
-    table: pd.DataFrame, chart: Chart, span: Span, draw: Draw, height: float, width: float = 8.4
-) -> Figure:
-    """One pair of axes per value of ``charts``, below one another, with the same scale."""
-    groups = list(table.groupby("charts", sort=False)) if "charts" in table else [("", table)]
-    names = list(dict.fromkeys(table["split"])) if "split" in table else []
-    rows = max(1, len(groups))
-    figure = Figure(figsize=(width, height * rows), layout="constrained")
-    panels = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=chart.kind != "bar")
-    for ax, (name, rows_of) in zip(panels[:, 0], groups, strict=False):
-        if rows_of.empty:
-            ax.text(0.5, 0.5, "No results", ha="center", transform=ax.transAxes, color=PALE)
-        else:
-            draw(ax, rows_of, chart, names, span)
-        if name != "":
-            ax.set_title(brief(name), loc="left")
-    if draw in (_lines, _bars):
-        for ax in panels[:, 0]:  # when all are drawn: they share a scale
-            ax.set_ylim(bottom=0)
-    if names and chart.kind != "heat map":
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", title=_name(chart.split))
     return figure
 
 
@@ -117,56 +102,36 @@ def _lines(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: 
 
 
 def _bars(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: Span) -> None:
-    """Upright ones along time or a number; stacked if the parts add up to a whole."""
-    if isinstance(chart.x, DateHistogram):
-        width = days(interval(span, chart.x.interval).ms)
-    else:
-        width = chart.x.step if isinstance(chart.x, Histogram) else 1.0
-    series = list(_series(table, names))
-    part = 0.9 if chart.metric.additive else 0.9 / len(series)
-    base: pd.Series | float = 0.0
-    for place, name, rows in series:
-        values = rows["value"].set_axis(_positions(rows["x"], chart.x))
-        shift = 0 if chart.metric.additive else part * place
-        ax.bar(
-            values.index + width * (0.05 + shift),
-            values.to_numpy(),
-            width=width * part,
-            align="edge",
-            bottom=(
-                base.reindex(values.index, fill_value=0).to_numpy()
-                if isinstance(base, pd.Series)
-                else 0
-            ),
-            label=brief(name, 20),
-            **patch(name, place),
-        )
-        if chart.metric.additive:
-            base = values.add(base, fill_value=0)
-    _scales(ax, chart, span)
+    """Upright along time or a number; lying for values with names, the first on top.
 
-
-def _flat_bars(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: Span) -> None:
-    """Lying ones for values with names, the first on top."""
+    Stacked if the parts add up to a whole, else side by side.
+    """
+    upright, stacked = _ordered(chart.x), chart.metric.additive
     labels = list(dict.fromkeys(table["x"]))
     series = list(_series(table, names))
-    thick = 0.8 if chart.metric.additive else 0.8 / len(series)
+    wide = 1.0
+    if isinstance(chart.x, DateHistogram):
+        wide = days(interval(span, chart.x.interval).ms)
+    elif isinstance(chart.x, Histogram):
+        wide = chart.x.step
+    thick = (0.9 if upright else 0.8) * wide / (1 if stacked else len(series))
+    middle = np.arange(len(labels), dtype=float)
+    if upright:
+        middle = np.array(_positions(pd.Series(labels), chart.x)) + wide / 2
     base = np.zeros(len(labels))
-    for place, name, rows in series:
+    for n, (place, name, rows) in enumerate(series):
         values = rows.set_index("x")["value"].reindex(labels).to_numpy()
-        shift = 0 if chart.metric.additive else thick * (place - (len(series) - 1) / 2)
-        bars = ax.barh(
-            np.arange(len(labels)) + shift,
-            values,
-            height=thick,
-            left=base,
-            label=brief(name, 20),
-            **patch(name, place),
-        )
-        if not names or not chart.metric.additive:
+        at = middle if stacked else middle + thick * (n - (len(series) - 1) / 2)
+        draw, start = (ax.bar, "bottom") if upright else (ax.barh, "left")
+        look: dict[str, Any] = {start: base, **patch(name, place)}
+        bars = draw(at, values, thick, label=brief(name, 20), **look)
+        if not upright and not (names and stacked):
             ax.bar_label(bars, [number(value) for value in values], padding=4, fontsize=8.5)
-        if chart.metric.additive:
+        if stacked:
             base = base + np.nan_to_num(values)
+    if upright:
+        _scales(ax, chart, span)
+        return
     ax.set_yticks(range(len(labels)), [brief(label) for label in labels])
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.set(xlabel=str(chart.metric), ylabel=_name(chart.x))
@@ -182,7 +147,7 @@ def _heat(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: S
         grid = grid.sort_index(axis=1)
     image = ax.imshow(grid.to_numpy(dtype=float), aspect="auto", cmap=MAP_COLOURS, vmin=0)
     times = isinstance(chart.x, DateHistogram)
-    labels = [f"{x:%d %b %H:%M}" if times else brief(number_or(x)) for x in grid.columns]
+    labels = [brief(said(x)) for x in grid.columns]
     every = max(1, len(labels) // 12)
     ax.set_xticks(range(0, len(labels), every), labels[::every], rotation=45 if times else 0)
     ax.set_yticks(range(len(names)), [brief(name) for name in names])
@@ -231,7 +196,3 @@ def _name(split: Split | None, span: Span | None = None) -> str:
     if isinstance(split, Histogram) and split.step != 1:
         return f"{split.field}, in steps of {number(split.step)}"
     return split.field
-
-
-def number_or(value: Any) -> str:
-    return number(value) if isinstance(value, int | float) else str(value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -23,6 +22,7 @@ from workshop_lib.charts.pictures.style import (
     days,
     number,
     picture,
+    said,
     styled,
     time_axis,
 )
@@ -39,17 +39,13 @@ def draw(answer: Answer) -> Picture:
             figure = _nothing()
         elif chart.kind == "pie":
             figure = pies.pies(table)
-        elif chart.kind == "line":
-            figure = axes.lines(table, chart, answer.span)
-        elif chart.kind == "bar":
-            figure = axes.bars(table, chart, answer.span)
-        elif chart.kind == "heat map":
-            figure = axes.heat_map(table, chart, answer.span)
         elif chart.kind == "map":
             cells = isinstance(chart.x, GeoGrid)
             figure = maps.dots(table, chart) if cells else maps.states(table, chart)
-        else:
+        elif chart.kind == "metric":
             figure = axes.numbers(table, chart)
+        else:
+            figure = axes.with_axes(table, chart, answer.span)
         if chart.title:
             figure.suptitle(chart.title, x=0.02, ha="left", weight="bold")
         return picture(figure, describe(answer))
@@ -76,12 +72,9 @@ def histogram(found: Found, chosen: tuple[int, int] | None = None) -> Picture:
 
 def _nothing() -> Figure:
     figure = Figure(figsize=(5.4, 1.4), layout="constrained")
-    figure.text(
-        *(0.5, 0.6, "No results match your search criteria."), ha="center", size=11, color=INK
-    )
-    figure.text(
-        *(0.5, 0.3, "Try a longer time range, or fewer filters."), ha="center", size=9, color=INK
-    )
+    style: Any = {"ha": "center", "color": INK}
+    figure.text(0.5, 0.6, "No results match your search criteria.", size=11, **style)
+    figure.text(0.5, 0.3, "Try a longer time range, or fewer filters.", size=9, **style)
     return figure
 
 
@@ -105,31 +98,21 @@ def describe(answer: Answer) -> str:
         return f"{head} {number(table['value'].iloc[0])}."
     if chart.kind in ("line", "bar") and "split" in columns:
         per_series = table.groupby("split", sort=False)["value"]
-        said = [
-            f"{name} {number(low)} to {number(high)}"
-            for name, low, high in zip(
-                per_series.min().index, per_series.min(), per_series.max(), strict=True
-            )
-        ]
-        return f"{head} Lowest to highest: {'; '.join(said[:NAMED])}."
+        lows, highs = per_series.min(), per_series.max()
+        parts = [f"{name} {number(lows[name])} to {number(highs[name])}" for name in lows.index]
+        return f"{head} Lowest to highest: {'; '.join(parts[:NAMED])}."
     if chart.rate:
         rates = state_values(table, rate=True)
         table = table.assign(value=table["x"].map(rates)).dropna(subset=["value"])
     largest = table.sort_values("value", ascending=False, kind="stable").head(NAMED)
     total = answer.total
-    said = []
+    parts = []
     for row in largest.to_dict("records"):
-        name = _place(row) if "lat" in row else ", ".join(_said(row[name]) for name in columns)
+        name = _place(row) if "lat" in row else ", ".join(said(row[name]) for name in columns)
         share = f" ({row['value'] / total:.1%})" if chart.kind == "pie" and total else ""
-        said.append(f"{name}: {number(row['value'])}{share}")
+        parts.append(f"{name}: {number(row['value'])}{share}")
     rest = len(table) - len(largest)
-    return f"{head} {'; '.join(said)}{f'; and {rest} smaller' if rest else ''}."
-
-
-def _said(label: object) -> str:
-    if isinstance(label, pd.Timestamp):
-        return f"{label:%d %b %H:%M}"
-    return number(label) if isinstance(label, float) else str(label)
+    return f"{head} {'; '.join(parts)}{f'; and {rest} smaller' if rest else ''}."
 
 
 def _place(row: dict[Any, Any]) -> str:

@@ -18,6 +18,7 @@ from html import escape
 from typing import Any, Final
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -122,3 +123,10 @@ def number(value: float) -> str:
     if value != value:
         return "none"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:,.1f}"
+
+
+def said(label: Any) -> str:
+    """A label of the answer: moments and numbers as people write them."""
+    if isinstance(label, pd.Timestamp):
+        return f"{label:%d %b %H:%M}"
+    return number(label) if isinstance(label, int | float) else str(label)
