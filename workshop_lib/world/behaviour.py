@@ -3,8 +3,8 @@
 In: people and catalogue. Out: ``Plays``, sorted by customer. Serves ``generate``.
 
 The world has one clock: a listener's local time is written as if it were UTC, so that the
-evening is the evening on every chart. It is also a circle: what would run over its end
-goes on at its beginning, so that its last hour is as busy as any other of its kind.
+evening is the evening on every chart. It is also a circle: a session that would run over its
+end continues at its beginning, so that the last hour is as busy as the same hour of other days.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WEEKDAY_WEIGHT: Final = np.array([0.90, 0.92, 0.95, 0.98, 1.10, 1.18, 1.04])
 #: [working day, weekend][evening, morning, day, late]: hour that a session starts, deviation.
 START_HOUR: Final = np.array([[19.4, 7.7, 13.0, 23.3], [20.0, 10.2, 14.8, 24.0]])
 START_SPREAD: Final = np.array([[1.15, 0.75, 1.9, 1.1], [1.2, 1.1, 1.5, 1.3]])
-ANY_HOUR: Final = 0.03  # share of sessions that start whenever
+ANY_HOUR: Final = 0.03  # share of sessions that start at a random hour
 TRACKS_PER_SESSION: Final = 9.0
 FAVOURITES: Final = 14
 SKIP_CHANCE: Final = 0.22
@@ -90,10 +90,10 @@ def _sessions(
     free = (weekday[chosen] >= 5).astype(np.int64)
     part = _part_of_day(people, draw, customer)
     hour = draw.normal(START_HOUR[free, part], START_SPREAD[free, part])
-    # Shift workers and the sleepless.
+    # Shift workers and people who cannot sleep.
     hour = np.where(draw.random(size) < ANY_HOUR, draw.uniform(0, 24, size), hour) % 24
     start = day[chosen] * 86_400 + (hour * 3600).astype(np.int64)
-    # What lies after the end belongs to the beginning, and a closed account's to when it was open.
+    # Sessions after the end move to the beginning; those of a closed account to when it was open.
     world_start = end - days * 86_400
     start = world_start + (start - world_start) % (people.days_open[customer] * 86_400)
     order = np.argsort((customer << 40) + start, kind="stable")
@@ -101,7 +101,7 @@ def _sessions(
 
 
 def _part_of_day(people: People, draw: np.random.Generator, customer: Ints) -> Ints:
-    """0 evening, 1 morning, 2 day, 3 late. The old rise early, the young stay up."""
+    """0 evening, 1 morning, 2 day, 3 late. The older, the earlier."""
     age = people.age[customer]
     late = logistic((30 - age) / 9) * 0.45 + 0.05
     morning = logistic((age - 45) / 12) * 0.4 + 0.15
@@ -121,7 +121,7 @@ def _tracks(
     session: Ints,
     position: Ints,
 ) -> Ints:
-    """The track of each play: the charts of the listener's kind, a favourite, or once more."""
+    """The track of each play: a popular one, a favourite, or the last again."""
     edges = np.cumsum(catalogue.liking, axis=1)
     steps = (np.arange(_STEPS) + 0.5) / _STEPS
     charts = np.stack([np.searchsorted(row, steps * row[-1]) for row in edges]).astype(np.int32)

@@ -91,7 +91,7 @@ KINDS: Final = (
 )
 #: No natural play of the same customer and track within so much of a burst.
 CLEAR: Final = 2 * HOUR
-#: Every so many bursts one is customer 0's, so that there is somebody to follow.
+#: Every so many bursts one is customer 0's, so that one listener can be followed in all stages.
 CUSTOMER_0_EVERY: Final = 5
 #: The first hour of a day's bursts stays free, and so does the end of the world.
 _FIRST, _LAST = 23 * HOUR, int(1.7 * HOUR)
@@ -163,16 +163,16 @@ def _one_day(
             start += HOUR - start % HOUR - 11 * MINUTE
         elif kinds[k].at == "midnight":
             # The last one that is not too near the end: at most 25 hours before it. The
-            # second of two is a little earlier, or they would be told apart by nothing.
+            # second of two is a little earlier, or the two would be the same.
             start = (end - 45 * MINUTE) // DAY * DAY - 11 * MINUTE - slot * SECOND
         planned.append((kinds[k], start))
     return planned
 
 
 def undisturbed(natural: Plays, bursts: Bursts) -> np.ndarray:
-    """Mask of the ``natural`` plays that leave the bursts alone.
+    """Mask of the ``natural`` plays that do not change the result of a burst.
 
-    Gone are those of a burst's customer and track within two hours of it, and all of its
+    Removed are those of a burst's customer and track within two hours of it, and all of its
     customer while it lasts: nobody hears two tracks at once.
     """
     keep = np.ones(len(natural), dtype=bool)

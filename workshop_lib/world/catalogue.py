@@ -1,8 +1,8 @@
 """The tracks: made-up titles and artists, lengths, and who likes what.
 
 In: seed and number. Out: a ``Catalogue``, one entry per track id from 0. Serves ``generate``.
-A few titles and names are awkward on purpose (commas, quotes, accents, markup): a pipeline
-or a page that mishandles text shows it here, and not first in somebody's real data.
+Some titles and names are difficult on purpose (commas, quotes, accents, markup): a pipeline
+or a page that mishandles text shows it here, before it meets real data.
 """
 
 from __future__ import annotations

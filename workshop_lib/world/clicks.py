@@ -6,8 +6,8 @@ made them click, and the ids in ``optouts.csv``. Serves ``generate``.
 A listener below Gold with an open account takes the one-day Gold upgrade when three habits
 come together: listening in the evening, on a mobile, and to the same tracks again and
 again. The chance is logistic in the sum of the three, steep around a threshold that one of
-them, or two, seldom reach; so a rule on one feature does badly and a logistic regression
-does well. The habits are those that the plays before the clicks show, not those intended.
+them, or two, seldom reach; so a rule on one feature performs badly and a logistic
+regression well. The habits are measured from the plays before the clicks.
 """
 
 from __future__ import annotations
@@ -65,20 +65,20 @@ def habits(plays: Plays, customers: int, before: int) -> pd.DataFrame:
 
     One row per customer; of the ``HISTORY_DAYS`` before ``before`` (ms since 1970).
     """
-    told = (
+    in_time = (
         (plays.played_at < before)
         & (plays.played_at >= before - HISTORY_DAYS * DAY)
         & (plays.customer < customers)
     )
-    who, when = plays.customer[told], plays.played_at[told]
+    who, when = plays.customer[in_time], plays.played_at[in_time]
     hour = when // HOUR % 24
     evening = (hour >= EVENING[0]) & (hour < EVENING[1])
-    pairs = np.sort((who << 32) + plays.track[told])
+    pairs = np.sort((who << 32) + plays.track[in_time])
     different = pairs[np.diff(pairs, prepend=-1) != 0] >> 32
     number = np.bincount(who, minlength=customers)
     sums = {
         "evening": np.bincount(who, weights=evening, minlength=customers),
-        "mobile": np.bincount(who, weights=plays.mobile[told], minlength=customers),
+        "mobile": np.bincount(who, weights=plays.mobile[in_time], minlength=customers),
         "unique_tracks": np.bincount(different, minlength=customers),
     }
     shares = {name: total / np.maximum(number, 1) for name, total in sums.items()}
@@ -86,7 +86,7 @@ def habits(plays: Plays, customers: int, before: int) -> pd.DataFrame:
 
 
 def click(people: People, plays: Plays, seed: int, days: int, until: datetime) -> Clicks:
-    """Let the people of ``plays`` (each play once, broken ones left out) see the ads."""
+    """Show the ads to the customers of ``plays`` (each play once, no malformed ones)."""
     draw = rng(seed, "clicks")
     start, end = window(days, until)
     size = len(people)

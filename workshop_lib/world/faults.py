@@ -1,7 +1,7 @@
-"""What goes wrong between a listener and the log: late, twice, far too late, broken.
+"""Faults between a listener and the log: late, duplicated, too late and malformed lines.
 
 In: the true plays in event time order. Out: the lines of the file in the order of their
-arrival, each with its kind; and for a broken line, its bytes. Serves ``generate``.
+arrival, each with its kind; and for a malformed line, its bytes. Serves ``generate``.
 
 The age of a line is how far it is behind the latest play that arrived before it, in event
 time: that is what a watermark sees.
@@ -27,7 +27,7 @@ LATE_SHARE: Final = 0.010
 DUPLICATE_SHARE: Final = 0.005
 TOO_LATE_SHARE: Final = 0.0005
 MALFORMED_SHARE: Final = 0.003
-#: Even a small world has so many plays that are too late, the first three on the last day.
+#: A small world has so many plays that are too late, too; three of them on the last day.
 FEWEST_TOO_LATE: Final = 4
 
 LATE_BY: Final = (1 * MINUTE, 10 * MINUTE)
@@ -63,7 +63,7 @@ def _with(fields: list[str], column: int, value: str) -> bytes:
 @dataclass(frozen=True)
 class Lines:
     """``row``: which play each line is of; ``kind``: index into ``KIND_NAMES``;
-    ``fault``: play → name in ``BREAK``, of the broken lines."""
+    ``fault``: play → name in ``BREAK``, of the malformed lines."""
 
     row: Ints
     kind: Ints
@@ -88,9 +88,9 @@ def arrive(
     lines: int,
     seed: int,
 ) -> Lines:
-    """The lines that ``plays`` (sorted by time) become; faults befall ``natural`` ones only.
+    """The lines that ``plays`` (sorted by time) become; faults go into ``natural`` ones only.
 
-    ``planted_delay`` and ``planted_twice`` (ms, 0 for none) are the faults of planted plays.
+    ``planted_delay`` and ``planted_twice`` (ms, 0 for none) are those of the planted plays.
     """
     draw = rng(seed, "faults")
     late, too_late, duplicates, malformed = counts(lines)
@@ -111,7 +111,7 @@ def arrive(
     is_broken[broken] = True
 
     last_possible = int(np.searchsorted(plays.played_at, end - TOO_LATE_BY[1] - HOUR))
-    stray = np.concatenate(
+    too_late_rows = np.concatenate(
         [
             _pick(draw, free, FEWEST_TOO_LATE - 1, recent, last_possible, plays),
             _pick(draw, free, too_late - FEWEST_TOO_LATE + 1, 0, last_possible, plays),
@@ -122,10 +122,10 @@ def arrive(
     delayed = _pick(draw, free, late, 0, len(plays))
     delay[delayed] = draw.integers(*LATE_BY, len(delayed))
     arrival = plays.played_at + delay
-    # Just after a play that is in time and hours ahead: so behind it by at least as much.
+    # Written just after a play that is in time and hours ahead: at least so much behind it.
     in_time = plays.played_at[(delay == 0) & free]
-    ahead = plays.played_at[stray] + draw.integers(*TOO_LATE_BY, len(stray))
-    arrival[stray] = in_time[np.searchsorted(in_time, ahead)] + 1
+    ahead = plays.played_at[too_late_rows] + draw.integers(*TOO_LATE_BY, len(too_late_rows))
+    arrival[too_late_rows] = in_time[np.searchsorted(in_time, ahead)] + 1
 
     again = np.concatenate([_pick(draw, free, duplicates, 0, len(plays)), *planted_twice.nonzero()])
     after = np.concatenate(
@@ -140,7 +140,7 @@ def arrive(
     kind = np.where(is_broken[row], MALFORMED, PLAY)
     latest = np.maximum.accumulate(np.where(kind == PLAY, plays.played_at[row], 0))
     kind[(kind == PLAY) & (plays.played_at[row] < latest)] = LATE
-    kind[np.isin(row, stray)] = TOO_LATE
+    kind[np.isin(row, too_late_rows)] = TOO_LATE
     kind[order >= len(plays)] = DUPLICATE
     return Lines(row, kind, fault)
 
@@ -155,13 +155,13 @@ def _pick(
 ) -> Ints:
     """``size`` of the ``free`` rows in ``[begin, end)``, no longer free afterwards.
 
-    With ``plays``, only such as have no other play of their customer and track within an
-    hour: an interest must not hang on a play that a stream may drop.
+    With ``plays``, only those without another play of their customer and track within an
+    hour: no interest may depend on a play that a stream drops.
     """
     pool = begin + np.flatnonzero(free[begin:end])
     if plays is not None:
         pool = draw.choice(pool, min(len(pool), 4 * size + 100), replace=False)
-        pool = pool[_lonely(plays, pool)]
+        pool = pool[_isolated(plays, pool)]
     if len(pool) < size:
         raise ValueError(f"{size} faults do not fit among {len(pool)} plays")
     chosen = draw.choice(pool, size, replace=False)
@@ -169,7 +169,7 @@ def _pick(
     return chosen
 
 
-def _lonely(plays: Plays, rows: Ints) -> NDArray[np.bool_]:
+def _isolated(plays: Plays, rows: Ints) -> NDArray[np.bool_]:
     """Whether no other play of the row's customer and track is within an hour of it."""
     key = (plays.customer << 32) + plays.track
     # A small table by a hash of the key finds all that share a key, and few others.
@@ -180,7 +180,7 @@ def _lonely(plays: Plays, rows: Ints) -> NDArray[np.bool_]:
     order = near[np.lexsort((plays.played_at[near], key[near]))]
     gap = np.diff(plays.played_at[order])
     close = (np.diff(key[order]) == 0) & (gap <= HOUR)
-    crowded = np.zeros(len(plays), dtype=bool)
-    crowded[order[1:][close]] = True
-    crowded[order[:-1][close]] = True
-    return ~crowded[rows]
+    has_neighbour = np.zeros(len(plays), dtype=bool)
+    has_neighbour[order[1:][close]] = True
+    has_neighbour[order[:-1][close]] = True
+    return ~has_neighbour[rows]

@@ -63,8 +63,8 @@ def generate(
     """Write a world into ``folder``, in place of the one that may be there; its ledger.json.
 
     ``plays`` is the number of lines of tracks.csv, broken and repeated ones included; they
-    end at ``until`` (aware; whole seconds count) and span ``days``. ``report`` is told each
-    step. Raises ``WorkshopError`` for sizes out of ``LIMITS``.
+    end at ``until`` (aware; whole seconds count) and span ``days``. ``report`` is called with
+    each step. Raises ``WorkshopError`` for sizes out of ``LIMITS``.
     """
     sizes = {"customers": customers, "tracks": tracks, "plays": plays, "days": days}
     _check(sizes, seed)
@@ -99,7 +99,9 @@ def generate(
     event_id = lines.row + 1  # ids are given when a track starts, so in the order of event time
     arrived = true.take(lines.row)
     malformed = np.flatnonzero(lines.kind == MALFORMED)
-    broken, reason = _break(arrived, event_id, zips, malformed, lines.fault, lines.row, until)
+    malformed_lines, reason = _break(
+        arrived, event_id, zips, malformed, lines.fault, lines.row, until
+    )
 
     report("clicks")
     sound = np.ones(len(true), dtype=bool)
@@ -131,7 +133,7 @@ def generate(
             )
         )
         with (making / "tracks.csv").open("wb") as file:
-            file.writelines(csv_lines(event_id, arrived, zips, broken))
+            file.writelines(csv_lines(event_id, arrived, zips, malformed_lines))
         _write(customers_table(people, seed, until), making / "cust.csv")
         _write(tracks_table(catalogue), making / "music.csv")
         _write(clicks.table, making / "clicks.csv", csv.QUOTE_MINIMAL)
@@ -153,7 +155,7 @@ def _check(sizes: dict[str, int], seed: int) -> None:
 
 
 def _exactly(plays: Plays, wanted: int, seed: int) -> Plays:
-    """``wanted`` of the plays, left out at random."""
+    """``wanted`` of the plays, chosen at random."""
     if len(plays) < wanted:
         raise WorkshopError(
             "The planted bursts leave too few other plays.", "Ask for more customers or plays."
@@ -167,7 +169,7 @@ def _exactly(plays: Plays, wanted: int, seed: int) -> Plays:
 def _some_unknown(
     plays: Plays, customers: int, tracks: int, places: int, seed: int
 ) -> tuple[Plays, dict[str, int]]:
-    """A few plays of customers, tracks and zips that no file has, and how many."""
+    """Some plays of customers, tracks and zips that are in no file, and how many."""
     draw = rng(seed, "unknown")
     size = max(round(UNKNOWN_SHARE * len(plays)), 2)
     rows = draw.choice(len(plays), 3 * size, replace=False).reshape(3, size)
@@ -188,7 +190,7 @@ def _break(
     play_of: Ints,
     until: datetime,
 ) -> tuple[dict[int, bytes], dict[int, str]]:
-    """The bytes of the broken lines, and the reason for which the real parser refuses each."""
+    """The bytes of the malformed lines, and why the parser refuses each."""
     latest = int(until.timestamp()) * SECOND
     lines, reasons = {}, {}
     for row in rows.tolist():

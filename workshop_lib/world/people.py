@@ -4,8 +4,8 @@ In: seed and number. Out: a ``People`` of columns, one entry per customer id fro
 it goes to ``cust.csv`` is in ``customers_table``. Serves ``generate``.
 
 Three tastes are what the clicks on the offer will depend on (``clicks``): listening in the
-evening, on a mobile, and to favourites again and again. Each is drawn from a two-humped
-distribution: people differ in kind more than in degree.
+evening, on a mobile, and to favourites again and again. Each is drawn from a bimodal
+distribution: most people are clearly low or clearly high.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class People:
 
     gender: Ints
     age: Ints
-    birth_year: Ints  # 0 where the customer did not say
+    birth_year: Ints  # 0: unknown
     zip: np.ndarray
     level: Ints
     status: Ints
@@ -77,9 +77,9 @@ def make_people(seed: int, size: int, days: int, until: datetime) -> People:
     age = draw.integers(low[band], high[band] + 1)
     level = choose(draw, np.array(LEVEL_SHARE), size)
     status = (draw.random(size) >= CLOSED_SHARE).astype(np.int64)
-    status[0] = 1  # customer 0 is in many a story: theirs goes on to the end
+    status[0] = 1  # the lessons follow customer 0 to the end
     campaign = choose(draw, np.array([0.45, 0.2, 0.1, 0.1, 0.15]), size)
-    # Closed at the latest a day and a half before the end, so that today has none of them.
+    # Closed a day and a half before the end or earlier: none of them plays on the last day.
     last = max(days - 2, 1)
     days_open = np.where(status == 1, days, draw.integers(max(last // 2, 1), last + 1, size))
     young = (35 - age) / 20
@@ -94,9 +94,9 @@ def make_people(seed: int, size: int, days: int, until: datetime) -> People:
         status=status,
         campaign=campaign,
         activity=draw.lognormal(0, 0.55, size) * LEVEL_ACTIVITY[level] * days_open / days,
-        evening=_two_humped(draw, size, np.full(size, 0.5), 0.16, 0.72),
-        mobile=_two_humped(draw, size, logistic(1.1 * young), 0.20, 0.88),
-        repeats=_two_humped(draw, size, np.full(size, 0.5), 0.12, 0.88),
+        evening=_bimodal(draw, size, np.full(size, 0.5), 0.16, 0.72),
+        mobile=_bimodal(draw, size, logistic(1.1 * young), 0.20, 0.88),
+        repeats=_bimodal(draw, size, np.full(size, 0.5), 0.12, 0.88),
         loops=np.where(draw.random(size) < 0.1, 0.04, 0.003),
         days_open=days_open,
         trip_zip=places.homes(draw, size),
@@ -105,7 +105,7 @@ def make_people(seed: int, size: int, days: int, until: datetime) -> People:
     )
 
 
-def _two_humped(
+def _bimodal(
     draw: np.random.Generator, size: int, share_high: Floats, low: float, high: float
 ) -> Floats:
     """Values around ``low`` or, for ``share_high`` of the people, around ``high``."""

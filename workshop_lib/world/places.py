@@ -14,7 +14,7 @@ import pandas as pd
 
 from workshop_lib.world.randomness import choose
 
-#: Residents in thousands, census of 2020, rounded: states (and D.C.) weigh as their people.
+#: Residents in thousands, census of 2020, rounded: the weight of each state (and D.C.).
 STATE_THOUSANDS: Final[dict[str, int]] = {
     "AK": 733, "AL": 5024, "AR": 3012, "AZ": 7152, "CA": 39538, "CO": 5774, "CT": 3606,
     "DC": 690, "DE": 990, "FL": 21538, "GA": 10712, "HI": 1455, "IA": 3190, "ID": 1839,

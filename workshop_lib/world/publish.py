@@ -1,7 +1,7 @@
-"""Put a finished world where it belongs: all of it, or nothing.
+"""Publish a finished world: all of its files, or none.
 
 In: a folder in which the files were made. Out: the same files in the world's folder. Serves
-``generate`` and ``import_``: whatever goes wrong before, an earlier world is untouched.
+``generate`` and ``import_``: after an error an earlier world is unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from workshop_lib.runtime.state_file import move_into_place
 
-#: All files that a world can have; one that the new world lacks is the old one's, and goes.
+#: All files that a world can have; one that the new world does not have is removed.
 FILES = (
     "cust.csv",
     "music.csv",
@@ -25,7 +25,7 @@ FILES = (
     "ledger_customers.parquet",
     "ledger.parquet",
     "ledger.json",
-    "made-by-demo",  # a mark; the new world is not the one that it was put on
+    "made-by-demo",  # a mark on a world; a new world starts without it
 )
 
 

@@ -1,6 +1,6 @@
-"""One stream of random numbers per idea, so that a change in one does not move the others.
+"""A random generator per topic, so that a change in one does not change the others.
 
-In: the world's seed and the idea's name. Out: a numpy Generator. Serves ``generate``.
+In: the world's seed and the topic's name. Out: a numpy Generator. Serves ``generate``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def rng(seed: int, idea: str) -> np.random.Generator:
-    """The same numbers for the same ``seed`` and ``idea``, on every machine and run."""
-    return np.random.default_rng([seed, zlib.crc32(idea.encode())])
+def rng(seed: int, topic: str) -> np.random.Generator:
+    """The same numbers for the same ``seed`` and ``topic``, on every machine and run."""
+    return np.random.default_rng([seed, zlib.crc32(topic.encode())])
 
 
 def choose(rng: np.random.Generator, weights: Floats, size: int) -> Ints:
-    """``size`` indices into ``weights``, each as often as its weight says."""
+    """``size`` indices into ``weights``, drawn with these weights."""
     edges = np.cumsum(weights)
     return np.searchsorted(edges, rng.random(size) * edges[-1], side="right").astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""What other parts need of a recorded world, as tables.
+"""The tables of a recorded world that other rooms need.
 
 In: the folder of a world. Out: pandas tables. Serves Stages 2 and 3. Names and addresses of
 customers are never read.
@@ -16,7 +16,7 @@ _TODO = "Make a world with `workshop data generate`, or take one with `workshop 
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
-    """The file's cells as text; a missing or unreadable file is the user's to mend."""
+    """The file's cells as text; ``WorkshopError`` for a missing or unreadable file."""
     path = folder / name
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
