@@ -81,6 +81,10 @@ lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
+	# The image's packages: the same versions, without those of the tests.
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --extra image --constraint requirements.lock pyproject.toml -o docker/requirements.lock
 
 # nbstripout resets ids of cells and keeps what Jupyter notes of a run, unless told otherwise.
 STRIP := $(BIN)/nbstripout --keep-id --extra-keys "$(addprefix metadata.language_info.,\

@@ -32,9 +32,11 @@ class _RunningStack(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
         home = Path(given or PROJECT / ".workshop")
-        # In a container the home is the host's, and its addresses are wrong there.
-        given_servers = os.environ.get("WORKSHOP_STACK") == "given"
-        if given_servers or not (home / "stack.json").exists():
+        if os.environ.get("WORKSHOP_STACK") == "given":
+            # In a container the home is the host's, and its addresses are wrong there.
+            external = home / "external.json"
+            return json.loads(external.read_text()) if external.exists() else {}
+        if not (home / "stack.json").exists():
             return {}
         running: dict[str, Any] = json.loads((home / "stack.json").read_text())
         secrets = home / "secrets.json"
@@ -61,7 +63,9 @@ class Settings(BaseSettings):
     )
     kafka_bootstrap: str = "127.0.0.1:9092"
     elasticsearch_url: str = "http://127.0.0.1:9200"
-    elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of Docker's")
+    elasticsearch_username: str = Field("kit", description="whose password is set")
+    elasticsearch_password: SecretStr = Field(SecretStr(""), description="none: no security")
+    elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of a cluster")
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_prefix: str = "workshop:"
     kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
@@ -73,6 +77,7 @@ class Settings(BaseSettings):
     spark_master: str = "local[*]"
     spark_driver_host: str = Field("127.0.0.1", description="where executors find the driver")
     spark_driver_memory: str = "1g"
+    spark_cores: int = Field(0, ge=0, description="most cores of a cluster; 0: all it has")
     spark_executor_memory: str = Field("512m", description="on a master of several machines")
     spark_short: bool = Field(False, description="Spark starts faster, and is slower after minutes")
     spark_ui: bool = Field(False, description="Spark's own page, on 127.0.0.1")

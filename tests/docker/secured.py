@@ -1,41 +1,29 @@
 """The real Elasticsearch with security switched on, for the roles that the Docker stack gives out.
 
-This build of the server keeps users and roles in files, as every Elasticsearch can. API keys
-and native users it cannot make: their index wants a text analysis that this build lacks.
+Its users and roles are the files that both stacks write (``stack.access.files``), and an
+administrator besides, for the negative controls.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from workshop_lib.runtime import artifacts, process
 from workshop_lib.runtime.java import find_or_install
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import elasticsearch
+from workshop_lib.stack import access, elasticsearch
 
 #: May do everything.
 ADMIN = "admin"
 PASSWORD = "of-the-test"
 
 
-def hashed(password: str) -> str:
-    """As the server's own tool would write it, which starts a JVM for each user."""
-    salt, rounds = b"0" * 32, 1000
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds, 32)
-    parts = (base64.b64encode(part).decode() for part in (salt, key))
-    return f"{{PBKDF2}}{rounds}${'$'.join(parts)}"
-
-
 @contextmanager
-def running(home: Path, roles: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Such a server with a user of each role, of its name; its address."""
+def running(home: Path) -> Iterator[str]:
+    """Such a server with all users; its address."""
     settings = Settings(home=home)
     artifacts.ensure(settings)
     port = process.free_port(9500)
@@ -49,12 +37,11 @@ def running(home: Path, roles: dict[str, dict[str, Any]]) -> Iterator[str]:
         yml.replace("xpack.security.enabled: false", "xpack.security.enabled: true")
         + "xpack.security.http.ssl.enabled: false\n"
     )
-    # A JSON object is a YAML value.
-    (config / "roles.yml").write_text("".join(f"{n}: {json.dumps(r)}\n" for n, r in roles.items()))
-
-    users = {ADMIN: "superuser", **{name: name for name in roles}}
-    (config / "users").write_text("".join(f"{name}:{hashed(PASSWORD)}\n" for name in users))
-    (config / "users_roles").write_text("".join(f"{r}:{name}\n" for name, r in users.items()))
+    files = access.files(dict.fromkeys(access.USERS, PASSWORD))
+    files["users"] += f"{ADMIN}:{access.hashed(PASSWORD)}\n"
+    files["users_roles"] += f"superuser:{ADMIN}\n"
+    for name, text in files.items():
+        (config / name).write_text(text)
     log = home / "elasticsearch.log"
     started = process.start("elasticsearch", command, home / "pids", log)
     try:

@@ -21,7 +21,7 @@ from workshop_lib.charts.kibana.saved_objects import FILE
 from workshop_lib.errors import WorkshopError
 from workshop_lib.stack.kibana import import_all, import_file
 
-OWN_KEY = "Basic " + base64.b64encode(b"elastic:secret").decode()
+OWN_KEY = "Basic " + base64.b64encode(b"importer:secret").decode()
 
 
 class Kibana(ThreadingHTTPServer):
@@ -138,7 +138,7 @@ def test_one_that_does_not_come_is_named() -> None:
 
 
 def test_the_user_is_told_to_kibana() -> None:
-    with kibana() as server, pytest.raises(WorkshopError, match=r"user elastic import \(401\)"):
+    with kibana() as server, pytest.raises(WorkshopError, match=r"user importer import \(401\)"):
         import_file(server.url, "wrong", FILE)
 
 

@@ -10,6 +10,8 @@ export function config(env = process.env) {
     // Further names by which the page may be asked for, separated by commas.
     names: (env.WORKSHOP_WEB_NAMES || '').split(',').filter(Boolean),
     elasticsearch: env.WORKSHOP_ELASTICSEARCH_URL || 'http://127.0.0.1:9200',
+    username: env.WORKSHOP_ELASTICSEARCH_USERNAME || 'kit',
+    password: env.WORKSHOP_ELASTICSEARCH_PASSWORD || '',
     apiKey: env.WORKSHOP_ELASTICSEARCH_API_KEY || '',
     redis: env.WORKSHOP_REDIS_URL || 'redis://127.0.0.1:6379/0',
     redisPrefix: env.WORKSHOP_REDIS_PREFIX ?? 'workshop:',

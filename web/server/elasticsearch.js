@@ -1,9 +1,8 @@
 // Elasticsearch through its HTTP interface: a multi-search is one request, so no client.
 // In: named questions, as questions.js has them. Out: named answers, or an error.
 
-export function elasticsearch({ elasticsearch: url, apiKey, namespace, patienceMs }) {
-  const headers = { 'content-type': 'application/x-ndjson' };
-  if (apiKey) headers.authorization = `ApiKey ${apiKey}`;
+export function elasticsearch({ elasticsearch: url, namespace, patienceMs, ...secrets }) {
+  const headers = { 'content-type': 'application/x-ndjson', ...authorization(secrets) };
 
   return async function ask(named) {
     const names = Object.keys(named);
@@ -22,6 +21,12 @@ export function elasticsearch({ elasticsearch: url, apiKey, namespace, patienceM
     const { responses } = await answer.json();
     return Object.fromEntries(names.map((name, n) => [name, answered(name, responses[n])]));
   };
+}
+
+function authorization({ apiKey, username, password }) {
+  if (apiKey) return { authorization: `ApiKey ${apiKey}` };
+  if (!password) return {};
+  return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
 }
 
 function answered(name, response) {

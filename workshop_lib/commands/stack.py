@@ -185,7 +185,7 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
         table.add_row(
             s.name,
             s.version,
-            f"127.0.0.1:{s.port}" if s.port else "–",
+            f"{s.host}:{s.port}" if s.port else "–",
             str(s.pid or "–"),
             f"{s.memory / 2**20:.0f} MB" if s.memory else "–",
             "[green]ok[/green]" if s.ok else f"[red]{escape(s.problem.split(';')[0])}[/red]",

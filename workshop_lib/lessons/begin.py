@@ -72,7 +72,7 @@ def running_servers(settings: Settings, say: Say) -> Settings:
 
     stack.up(settings, lambda text: say(text + "\n"))
     now = Settings(home=settings.home)  # read again, with the ports that were free
-    addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_api_key", "redis_url")
+    addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
     away = without_answer(settings)
     if away:

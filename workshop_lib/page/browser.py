@@ -70,6 +70,8 @@ def packed() -> Program:
         raise WorkshopError("No browser was found.", "Install Chromium or Chrome.")
     node.install()
     package = node.WEB / "node_modules" / "@sparticuz" / "chromium"
+    if not package.exists():
+        raise WorkshopError("There is no browser in this image.", "Open the page in your own.")
     folder = artifacts.cache() / "browser" / _version(package)
     if not folder.exists():
         _unpack(folder)

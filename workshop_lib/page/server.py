@@ -22,14 +22,22 @@ PATIENCE = 30
 #: It holds some 20 MB; without a limit Node lets garbage pile up to a share of the machine.
 HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
 #: What the server reads of the settings; the rest it takes from the environment as it is.
-PASSED = ("elasticsearch_url", "redis_url", "redis_prefix", "namespace", "web_host")
+PASSED = (
+    "elasticsearch_url",
+    "elasticsearch_username",
+    "redis_url",
+    "redis_prefix",
+    "namespace",
+    "web_host",
+)
 
 
 def command(settings: Settings, port: int) -> process.Command:
     """How to start the server on ``port``; fetches its packages if they are not there."""
     node.install()
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
-    variables["WORKSHOP_ELASTICSEARCH_API_KEY"] = settings.elasticsearch_api_key.get_secret_value()
+    for name in ("elasticsearch_api_key", "elasticsearch_password"):
+        variables[f"WORKSHOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
     return process.Command(
         [str(node.NODE), *HEAP, str(node.WEB / "server" / "main.js")],
         variables | {"WORKSHOP_WEB_PORT": str(port)},

@@ -33,9 +33,11 @@ MAX_ID_BYTES: Final = 512
 
 def elasticsearch(settings: Settings) -> Elasticsearch:
     # orjson: 40 % less time of ours per bulk than with the client's own serializer.
+    password = settings.elasticsearch_password.get_secret_value()
     return Elasticsearch(
         settings.elasticsearch_url,
         api_key=settings.elasticsearch_api_key.get_secret_value() or None,
+        basic_auth=(settings.elasticsearch_username, password) if password else None,
         request_timeout=30,
         serializer=OrjsonSerializer(),
     )

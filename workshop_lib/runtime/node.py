@@ -27,8 +27,10 @@ def ready() -> bool:
     return _STAMP.exists() and _STAMP.read_text() == _lock_sha256()
 
 
-def install() -> bool:
+def install(tests: bool = True) -> bool:
     """Install the packages of the lock file unless they are there; whether there was a need.
+
+    ``tests``: also those that only tests and pictures of the page need, a browser among them.
 
     Raises ``WorkshopError`` when the registry does not answer or gives something else than
     the lock file's hash says.
@@ -38,7 +40,10 @@ def install() -> bool:
         if ready():
             return False
         done = subprocess.run(
-            [NODE, _NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+            [
+                *(NODE, _NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"),
+                *(() if tests else ("--omit=dev",)),
+            ],
             cwd=WEB,
             stdin=subprocess.DEVNULL,
             capture_output=True,

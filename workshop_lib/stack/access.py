@@ -1,103 +1,102 @@
 """Who may do what in an Elasticsearch with security: the least that each needs.
 
-In: the password of ``elastic``. Out: an API key each for the kit and the page, a user each for
-Logstash, for Kibana's own work, and for the person who looks at the charts in Kibana.
+In: a password for each user. Out: the three files of Elasticsearch's file realm (``roles.yml``,
+``users``, ``users_roles``), which the server reads when it starts, and the index templates.
+Files instead of API keys and native users: they are there before the server answers, and both
+stacks can use them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-from elasticsearch import AuthenticationException, Elasticsearch
+from elasticsearch import Elasticsearch
 
 from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.schema.tables import INDICES, template
 
 #: All indices, also those with a namespace before their name.
 ALL: Final = [name for index in INDICES for name in (index, f"*-{index}")]
+#: Rounds of PBKDF2. Passwords here are random and long, so no dictionary helps an attacker.
+ROUNDS: Final = 10_000
 
 Role = dict[str, Any]
 READ: Final[Role] = {"names": ALL, "privileges": ["read", "view_index_metadata"]}
-#: API key → what it may do. Neither may see another index, a user or a setting.
-KEYS: Final[dict[str, Role]] = {
-    "kit": {
-        "cluster": ["monitor"],  # its health
-        "indices": [
-            {
-                "names": ALL,
-                "privileges": [
-                    *("read", "write", "create_index", "delete_index"),
-                    *("maintenance", "monitor", "view_index_metadata"),  # refresh, count, exists
-                ],
-            }
-        ],
-    },
-    "web": {"cluster": ["monitor"], "indices": [READ]},
+
+
+class User(NamedTuple):
+    """``role``: what it may do, as in ``roles.yml``; ``builtin``: roles that Elasticsearch has."""
+
+    role: Role | None
+    builtin: tuple[str, ...] = ()
+
+
+USERS: Final[dict[str, User]] = {
+    # Commands, streams and notebooks. Neither another index, nor a user, nor a setting.
+    "kit": User(
+        {
+            "cluster": ["monitor"],  # its health
+            "indices": [
+                {
+                    "names": ALL,
+                    "privileges": [
+                        *("read", "write", "create_index", "delete_index"),
+                        *("maintenance", "monitor", "view_index_metadata"),  # refresh, count
+                    ],
+                }
+            ],
+        }
+    ),
+    # The live page.
+    "web": User({"cluster": ["monitor"], "indices": [READ]}),
+    "logstash": User(
+        {
+            "cluster": ["monitor"],  # version and licence, which it asks for when it starts
+            "indices": [{"names": [PLAYS_RAW_INDEX], "privileges": ["create_index", "index"]}],
+        }
+    ),
+    # The person who looks at the charts in Kibana.
+    "learner": User({"cluster": [], "indices": [READ]}, ("kibana_admin",)),
+    # Kibana's own work, and importing its dashboards.
+    "kibana": User(None, ("kibana_system",)),
+    "importer": User(None, ("kibana_admin",)),
+    # Health checks of the container.
+    "health": User({"cluster": ["monitor"], "indices": []}),
+    # `workshop up` puts the index templates.
+    "setup": User({"cluster": ["monitor", "manage_index_templates"], "indices": []}),
 }
-#: User → what it may do. Logstash takes an API key over TLS only, so it is a user.
-ROLES: Final[dict[str, Role]] = {
-    "logstash_writer": {
-        "cluster": ["monitor"],  # version and licence, which it asks for when it starts
-        "indices": [{"names": [PLAYS_RAW_INDEX], "privileges": ["create_index", "index"]}],
-    },
-    "learner": {"cluster": [], "indices": [READ]},
-}
-#: User → the variable of its password, and the roles that it has beside its own.
-USERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "logstash_writer": ("LOGSTASH_PASSWORD", ()),
-    "learner": ("LEARNER_PASSWORD", ("kibana_admin",)),
-}
-#: Name of a key → the variable that holds it in docker/.env.
-VARIABLES: Final = {name: f"{name.upper()}_API_KEY" for name in KEYS}
+
+
+def files(passwords: Mapping[str, str]) -> dict[str, str]:
+    """File name → text, for the users that ``passwords`` names."""
+    users = {name: USERS[name] for name in passwords}
+    # A JSON object is a YAML value.
+    roles = "".join(f"{n}: {json.dumps(user.role)}\n" for n, user in users.items() if user.role)
+    members: dict[str, list[str]] = {}
+    for name, user in users.items():
+        for role in (*user.builtin, *([name] if user.role else ())):
+            members.setdefault(role, []).append(name)
+    return {
+        "roles.yml": roles,
+        "users": "".join(f"{name}:{hashed(word)}\n" for name, word in passwords.items()),
+        "users_roles": "".join(f"{role}:{','.join(who)}\n" for role, who in members.items()),
+    }
+
+
+def hashed(password: str) -> str:
+    """The password as ``bin/elasticsearch-users`` writes it, which starts a JVM for each user."""
+    salt = os.urandom(32)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS, 32)
+    parts = (base64.b64encode(part).decode() for part in (salt, key))
+    return f"{{PBKDF2}}{ROUNDS}${'$'.join(parts)}"
 
 
 def put_templates(client: Elasticsearch) -> None:
     """Give every index its template, under its own name after ``workshop-``."""
     for index in INDICES:
         client.indices.put_index_template(name=f"workshop-{index}", **template(index))
-
-
-def provision(url: str, known: dict[str, str]) -> dict[str, str]:
-    """Set all of it up; the API keys as variables, new where those ``known`` do not work.
-
-    ``known``: the variables of docker/.env. Templates are put, too, so that no writer makes
-    an index of its own idea.
-    """
-    client = Elasticsearch(url, basic_auth=("elastic", known["ELASTIC_PASSWORD"]))
-    try:
-        client.security.change_password(username="kibana_system", password=known["KIBANA_PASSWORD"])
-        for user, (variable, more) in USERS.items():
-            client.security.put_role(name=user, **ROLES[user])
-            client.security.put_user(username=user, password=known[variable], roles=[user, *more])
-        put_templates(client)
-        return {
-            variable: known[variable]
-            if works(url, known.get(variable, ""))
-            else create(client, name)
-            for name, variable in VARIABLES.items()
-        }
-    finally:
-        client.close()
-
-
-def works(url: str, key: str) -> bool:
-    """Whether Elasticsearch knows ``key``; after its data was removed it does not."""
-    if not key:
-        return False
-    client = Elasticsearch(url, api_key=key)
-    try:
-        client.security.authenticate()
-    except AuthenticationException:
-        return False
-    finally:
-        client.close()
-    return True
-
-
-def create(client: Elasticsearch, name: str) -> str:
-    """A new API key ``name`` in its encoded form; earlier ones of that name are invalidated."""
-    client.security.invalidate_api_key(name=f"workshop-{name}")
-    made = client.security.create_api_key(
-        name=f"workshop-{name}", role_descriptors={name: KEYS[name]}
-    )
-    return str(made["encoded"])

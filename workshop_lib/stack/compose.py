@@ -1,20 +1,26 @@
 """The Docker stack: the services of ``docker/compose.yaml``, driven by ``docker compose``.
 
-In: Settings and a stage. Out: containers that are well, ``docker/.env`` (passwords, API keys,
-ports, folders; for its owner only), and what ``Settings`` of all other commands reads. All
-that is known of the services, their ports, images and memory, is asked of compose itself.
+In: Settings and a stage. Out: healthy containers, ``docker/.env`` (passwords, ports, folders;
+for its owner only), the configuration files that hold passwords (``HOME/docker/``, for its owner
+only), and what ``Settings`` of all other commands reads. All that is known of the services, their
+ports, images and memory, is asked of compose itself. A file ``docker/compose.override.yaml`` of
+one's own is read after ``compose.yaml``, as compose does by default.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import secrets
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
+
+from elasticsearch import Elasticsearch
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import state_file
@@ -38,14 +44,13 @@ STAGES: Final[dict[int, tuple[str, ...]]] = {
 CORE: Final = ("kafka", "elasticsearch", "redis")
 #: Made once and kept; the variables of compose.yaml that are no addresses.
 SECRETS: Final = (
-    "ELASTIC_PASSWORD",
-    "KIBANA_PASSWORD",
+    *(f"{user.upper()}_PASSWORD" for user in access.USERS),
     "KIBANA_KEY",
-    "LEARNER_PASSWORD",
-    "LOGSTASH_PASSWORD",
     "REDIS_PASSWORD",
     "JUPYTER_TOKEN",
 )
+#: Where the stage's Spark is, for the containers: HOME/external.json, read by ``Settings``.
+SPARK_MASTER: Final = "spark://spark-master:7077"
 #: Ports of this machine; each may be set in the environment.
 PORTS: Final = {
     "WORKSHOP_KAFKA_PORT": 9092,
@@ -61,6 +66,20 @@ PORTS: Final = {
 UID_OF_ROOT: Final = 1000
 #: Folders below HOME that are mounted; Docker would make missing ones as root's.
 MOUNTED: Final = ("", "log", "dead-letters")
+KIBANA: Final = """\
+server.name: workshop
+server.host: 0.0.0.0
+server.publicBaseUrl: http://127.0.0.1:{WORKSHOP_KIBANA_PORT}
+elasticsearch.hosts: ["http://elasticsearch:9200"]
+elasticsearch.username: kibana
+elasticsearch.password: {KIBANA_PASSWORD}
+xpack.encryptedSavedObjects.encryptionKey: {KIBANA_KEY}
+xpack.security.encryptionKey: {KIBANA_KEY}
+telemetry.optIn: false
+telemetry.allowChangingOptInStatus: false
+newsfeed.enabled: false
+map.includeElasticMapsService: false
+"""
 
 
 def env_file() -> Path:
@@ -89,15 +108,31 @@ def variables(settings: Settings, stage: int) -> dict[str, str]:
     made = {name: known.get(name) or secrets.token_hex(24) for name in SECRETS}
     ports = {name: os.environ.get(name) or str(port) for name, port in PORTS.items()}
     return {
-        **{name: known.get(name, "") for name in access.VARIABLES.values()},
         **made,
         **ports,
         "WORKSHOP_HOME": str(settings.home.resolve()),
         "WORKSHOP_UID": str(os.geteuid() or UID_OF_ROOT),
-        "WORKSHOP_SPARK_MASTER": (
-            "spark://spark-master:7077" if "spark" in STAGES[stage] else "local[*]"
-        ),
+        # Two checkouts on one machine are two projects: containers, volumes and network.
+        "WORKSHOP_PROJECT": f"workshop-{hashlib.sha256(str(PROJECT).encode()).hexdigest()[:6]}",
     }
+
+
+def configuration(known: dict[str, str]) -> dict[str, str]:
+    """File below HOME/docker → its text: what holds passwords and must not be an argument."""
+    passwords = {user: known[f"{user.upper()}_PASSWORD"] for user in access.USERS}
+    return {
+        **{f"elasticsearch/{name}": text for name, text in access.files(passwords).items()},
+        "elasticsearch/health.curl": f'user = "health:{passwords["health"]}"\n',
+        "kibana.yml": KIBANA.format_map(known),
+    }
+
+
+def write_configuration(settings: Settings, known: dict[str, str]) -> None:
+    """Write what is not there yet: a file that a container has mounted is not replaced."""
+    for name, text in configuration(known).items():
+        path = settings.home / "docker" / name
+        if not path.exists():
+            record.write(path, text, 0o600)
 
 
 # Asking Docker ------------------------------------------------------------------------
@@ -106,8 +141,9 @@ def variables(settings: Settings, stage: int) -> dict[str, str]:
 def words(profiles: Sequence[str], *command: str) -> list[str]:
     """``docker compose`` with our files and ``profiles``, whatever folder we are in."""
     chosen = (word for profile in profiles for word in ("--profile", profile))
-    files = ("--file", str(FOLDER / "compose.yaml"), "--env-file", str(env_file()))
-    return ["docker", "compose", *files, *chosen, *command]
+    paths = (FOLDER / "compose.yaml", FOLDER / "compose.override.yaml")
+    files = [word for path in paths if path.exists() for word in ("--file", str(path))]
+    return ["docker", "compose", *files, "--env-file", str(env_file()), *chosen, *command]
 
 
 def ask(*command: str) -> subprocess.CompletedProcess[str]:
@@ -214,18 +250,26 @@ def up(
         known = variables(settings, stage)
         write_env(known)
         refuse(settings, STAGES[stage])
+        write_configuration(settings, known)
+        record.write_json(
+            settings.home / "external.json",
+            {"spark_master": SPARK_MASTER if "spark" in STAGES[stage] else "local[*]"},
+        )
         make_folders(settings, int(known["WORKSHOP_UID"]))
+        report("Building the image of the notebooks, if anything in it changed")
+        do(("core",), "build", "jupyter")
         patience = ("--detach", "--wait", "--wait-timeout", str(PATIENCE))
         report("Starting Kafka, Elasticsearch and Redis")
         do(("core",), "up", *patience, *CORE)
         address = f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}"
-        known |= access.provision(address, known)
-        write_env(known)
+        client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
+        with closing(client):
+            access.put_templates(client)
         report(f"Starting {', '.join(STAGES[stage])}")
         do(STAGES[stage], "up", *patience)
         if "kibana" in STAGES[stage]:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
-            kibana.import_all(where, known["ELASTIC_PASSWORD"], report)
+            kibana.import_all(where, known["IMPORTER_PASSWORD"], report)
         addresses, hidden = connections(known)
         record.remember(settings, "docker", addresses, hidden)
         return status(settings)
@@ -238,7 +282,7 @@ def connections(known: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         "kafka_bootstrap": f"127.0.0.1:{known['WORKSHOP_KAFKA_PORT']}",
         "elasticsearch_url": f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}",
     }, {
-        "elasticsearch_api_key": known["KIT_API_KEY"],
+        "elasticsearch_password": known["KIT_PASSWORD"],
         "redis_url": f"redis://:{known['REDIS_PASSWORD']}@{redis}/0",
     }
 
@@ -247,10 +291,11 @@ def pages() -> dict[str, str]:
     """What a browser can open → its address."""
     known = read_env()
     names = {"notebooks": "JUPYTER", "Kibana": "KIBANA", "Spark": "SPARK", "live page": "WEB"}
-    return {
+    found = {
         name: f"http://127.0.0.1:{known[f'WORKSHOP_{variable}_PORT']}"
         for name, variable in (names | {"phone": "SMS"}).items()
     }
+    return {**found, "notebooks": f"{found['notebooks']}/lab?token={known['JUPYTER_TOKEN']}"}
 
 
 def make_folders(settings: Settings, uid: int) -> None:

@@ -71,13 +71,9 @@ def _status_of(settings: Settings, name: str) -> ServiceStatus:
         ASK[name](settings)
     except (ApiError, TransportError, KafkaError, RedisError, OSError, ValueError) as error:
         problem = f"does not answer at {getattr(settings, ADDRESS[name])} ({type(error).__name__})"
-    return ServiceStatus(name, "given", port(settings, name), None, 0, problem)
-
-
-def port(settings: Settings, name: str) -> int | None:
-    """The port that ``name`` is asked at."""
     address = str(getattr(settings, ADDRESS[name]))
-    return urlsplit(address if "://" in address else f"//{address.split(',')[0]}").port
+    parts = urlsplit(address if "://" in address else f"//{address.split(',')[0]}")
+    return ServiceStatus(name, "given", parts.port, None, 0, problem, parts.hostname or "")
 
 
 def up(

@@ -1,6 +1,6 @@
 """Kibana's objects, data views and dashboards, from ``docker/kibana/*.ndjson`` into Kibana.
 
-In: the address of a Kibana and the password of Elasticsearch's user ``elastic``. Objects of
+In: the address of a Kibana and the password of user ``importer``. Objects of
 the same id are replaced, so a second import changes nothing.
 """
 
@@ -18,7 +18,7 @@ from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import PROJECT
 
 FOLDER: Final = PROJECT / "docker" / "kibana"
-USER: Final = "elastic"
+USER: Final = "importer"
 #: Answers of a Kibana that is still starting.
 NOT_READY: Final = (502, 503)
 PATIENCE_SECONDS: Final = 120.0
@@ -85,7 +85,7 @@ def _taken(name: str, response: urllib3.BaseHTTPResponse, sent: int) -> int:
     if response.status in (401, 403):
         raise WorkshopError(
             f"Kibana does not let user {USER} import ({response.status}).",
-            "Is ELASTIC_PASSWORD in docker/.env the one that the data was made with?",
+            "Is IMPORTER_PASSWORD in docker/.env the one that the data was made with?",
         )
     try:
         answer = json.loads(response.data)

@@ -155,6 +155,11 @@ LOOK: tuple[Callable[[Settings], Finding], ...] = (
 )
 
 
+#: What matters where the servers are started elsewhere, as in a container of the Docker stack.
+LOOK_EXTERNAL = (_system, _python, _packages, _java, _disk, _temporary, _page, _spark)
+
+
 def examine(settings: Settings) -> list[Finding]:
     """All findings about this machine; it changes nothing."""
-    return [look(settings) for look in LOOK]
+    looks = LOOK_EXTERNAL if settings.stack == "given" else LOOK
+    return [look(settings) for look in looks]

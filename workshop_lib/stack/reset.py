@@ -7,6 +7,7 @@ The recorded world and the servers stay.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,8 @@ LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
 PRACTICE = "practice-plays"
 #: Topics of the lesson "Kafka by hand" begin so.
 BY_HAND = "by-hand-"
+#: Below the log's folder: empty files that hold the inodes of earlier logs.
+KEPT_INODES = ".inodes"
 TOPICS = (PLAYS_TOPIC, DEAD_LETTER_TOPIC, PRACTICE)
 INDEX_NAMES = (*INDICES, PRACTICE)
 
@@ -84,14 +87,34 @@ def reset(settings: Settings) -> dict[str, int]:
         "keys": _delete_keys(settings),
         "files": len(places),
     }
-    for path in local_state(settings):
-        if path.is_dir():
-            shutil.rmtree(path)
-            removed["files"] += 1
-        elif path.exists():
-            path.unlink()
-            removed["files"] += 1
+    removed["files"] += sum(clear(path) for path in local_state(settings))
     return removed
+
+
+def clear(path: Path) -> int:
+    """Remove a file, or all that is in a folder; how many of the two (0 or 1).
+
+    The folder itself stays: a container that has mounted it would go on in the removed one.
+    A log that Logstash reads keeps its inode, empty and under another name: a new log on the
+    same inode would be taken for the one of which Logstash remembers that it has read it.
+    """
+    if path.is_dir():
+        for inner in path.iterdir():
+            if inner.name == KEPT_INODES:
+                continue
+            if inner.is_dir():
+                shutil.rmtree(inner)
+            elif inner.suffix == ".log" and path.name == "log":
+                os.truncate(inner, 0)
+                kept = path / KEPT_INODES
+                kept.mkdir(exist_ok=True)
+                inner.rename(kept / str(inner.stat().st_ino))
+            else:
+                inner.unlink()
+        return 1
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return int(existed)
 
 
 def _delete_topics(settings: Settings) -> int:

@@ -16,6 +16,7 @@ class ServiceStatus:
     pid: int | None
     memory: int
     problem: str
+    host: str = "127.0.0.1"
 
     @property
     def ok(self) -> bool:

@@ -13,9 +13,13 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, class_archive, java
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
+#: On a standalone master with free cores it takes a few.
+EXECUTOR_SECONDS = 60
 LOG4J = Path(__file__).with_name("log4j2.properties")
 POOLS = Path(__file__).with_name("pools.xml")
 #: Spark's classes fill some 150 MB; each step in growing there would be a full collection.
@@ -40,6 +44,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.driver.bindAddress": settings.spark_driver_host,
         "spark.driver.memory": settings.spark_driver_memory,
         "spark.executor.memory": settings.spark_executor_memory,
+        # An application takes all cores of a cluster by default, and the next one waits for ever.
+        **({"spark.cores.max": str(settings.spark_cores)} if settings.spark_cores else {}),
         "spark.python.daemon.module": "workshop_lib.spark_startup.worker_daemon",
         "spark.ui.enabled": str(settings.spark_ui).lower(),
         "spark.ui.showConsoleProgress": "false",
@@ -75,7 +81,30 @@ def spark_session(
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
     with _stderr_to(settings.logs / "spark.log"), _own_ctrl_c():
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+    if settings.spark_master.startswith("spark://"):
+        _wait_for_an_executor(session, settings)
+    return session
+
+
+def _wait_for_an_executor(session: SparkSession, settings: Settings) -> None:
+    """``WorkshopError`` when the cluster has no room: jobs would wait for ever without a word."""
+    context = session.sparkContext._jsc.sc()
+
+    def has_executor() -> bool:
+        return bool(context.getExecutorMemoryStatus().size() > 1)  # the driver is one
+
+    try:
+        wait_until(has_executor, EXECUTOR_SECONDS, "an executor")
+    except WorkshopError:
+        session.stop()
+        raise WorkshopError(
+            f"{settings.spark_master} gave this application no executor within"
+            f" {EXECUTOR_SECONDS} s.",
+            "Its workers have no free core or memory: stop another application (a notebook's"
+            " kernel, `workshop stream`), or lower WORKSHOP_SPARK_CORES and"
+            " WORKSHOP_SPARK_EXECUTOR_MEMORY.",
+        ) from None
 
 
 @contextmanager
