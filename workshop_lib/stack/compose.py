@@ -132,7 +132,7 @@ def write_configuration(settings: Settings, known: dict[str, str]) -> None:
     for name, text in configuration(known).items():
         path = settings.home / "docker" / name
         if not path.exists():
-            record.write(path, text, 0o600)
+            state_file.write(path, text, 0o600)
 
 
 # Asking Docker ------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def up(
         write_env(known)
         refuse(settings, STAGES[stage])
         write_configuration(settings, known)
-        record.write_json(
+        state_file.save(
             settings.home / "external.json",
             {"spark_master": SPARK_MASTER if "spark" in STAGES[stage] else "local[*]"},
         )
