@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.console import err
+from workshop_lib.runtime.console import err, show_messages
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,6 +47,7 @@ def main() -> None:
     if debug and sys.argv[1:2] != ["--debug"]:
         # Typer wants it before the command; people put it last.
         sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
+    show_messages()
     try:
         app()
     except WorkshopError as error:

@@ -20,6 +20,7 @@ from elasticsearch import Elasticsearch
 
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.settings import Settings
 from workshop_lib.stack import access, compose, docker_preflight, kibana
 
@@ -36,7 +37,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         asked.append((node.base_url, client._headers["authorization"]))
 
     monkeypatch.setattr(access, "put_templates", put_templates)
-    monkeypatch.setattr(kibana, "import_all", lambda url, password, report: report(f"import {url}"))
+    monkeypatch.setattr(kibana, "import_all", lambda url, password: compose.logger.info("import %s", url))
     return asked
 
 
@@ -49,7 +50,8 @@ def test_up_starts_the_servers_makes_the_keys_and_starts_the_rest(
     docker: Docker, docker_settings: Settings, keys: list[Any]
 ) -> None:
     said: list[str] = []
-    stack.up(docker_settings, said.append, stage=1)
+    with messages_to(said.append):
+        stack.up(docker_settings, stage=1)
     starts = [call for call in docker.calls if {"up", "build"} & set(call)]
     wait = ["up", "--detach", "--wait", "--wait-timeout", "600"]
     assert starts == [

@@ -35,7 +35,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
 ) -> None:
     settings = stack.model_copy(update={"stack": "docker"})
     ups: list[int] = []
-    monkeypatch.setattr(compose, "up", lambda s, say, stage: ups.append(stage))
+    monkeypatch.setattr(compose, "up", lambda s, stage: ups.append(stage))
     monkeypatch.setattr(demo_docker, "Settings", lambda home: stack)
     client = connections.elasticsearch(stack)
     index = stack.index("plays-raw")
@@ -45,7 +45,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
     settings.reports.mkdir()
     (settings.reports / "demo.json").write_text(json.dumps(report("given", "plays")))
 
-    result = demo_docker.run(settings, lambda text: None)
+    result = demo_docker.run(settings)
 
     assert ups == [2, 1, 4]
     assert {p for stage in ups for p in compose.STAGES[stage]} == set(compose.STAGES[0])

@@ -19,6 +19,7 @@ import pytest
 
 from workshop_lib.charts.kibana.saved_objects import FILE
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.stack.kibana import import_all, import_file
 
 OWN_KEY = "Basic " + base64.b64encode(b"importer:secret").decode()
@@ -116,10 +117,10 @@ def lines(path: Path = FILE) -> list[str]:
 def test_all_objects_arrive_as_they_are_and_a_second_time_changes_nothing() -> None:
     expected = {(o["type"], o["id"]): o for o in map(json.loads, lines())}
     said: list[str] = []
-    with kibana() as server:
-        import_all(server.url, "secret", said.append)
+    with kibana() as server, messages_to(said.append):
+        import_all(server.url, "secret")
         assert server.objects == expected
-        import_all(server.url + "/", "secret", said.append)
+        import_all(server.url + "/", "secret")
         assert server.objects == expected
     assert said == [f"Kibana has {len(expected)} objects of workshop.ndjson"] * 2
 
@@ -156,7 +157,7 @@ def test_an_object_that_was_not_taken_is_named_with_the_reason(tmp_path: Path) -
 def test_a_file_that_is_none_is_refused_in_kibanas_words(tmp_path: Path) -> None:
     (tmp_path / "broken.ndjson").write_text('{"id": 1\n')
     with kibana() as server, pytest.raises(WorkshopError, match=r"broken.ndjson \(400\): Exp"):
-        import_all(server.url, "secret", print, tmp_path)
+        import_all(server.url, "secret", tmp_path)
 
 
 def test_fewer_than_were_sent_are_not_taken_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from ship_world import environment, held, letters, messages, play, write
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
 from workshop_lib.schema.play import to_document, to_line, when
@@ -89,7 +90,8 @@ def test_a_server_that_is_not_there_is_waited_for(stack: Settings, to: str) -> N
         said.append(text)
         stop.set()
 
-    assert ship(away, to, stop=stop, say=say).lines == 0
+    with messages_to(say):
+        assert ship(away, to, stop=stop).lines == 0
     assert "does not answer" in said[0]
     assert ship(stack, to, once=True).lines == 10
     assert len(held(stack, to)) == 10

@@ -13,6 +13,7 @@ import pytest
 from workshop_lib import stack
 from workshop_lib.runtime import artifacts, process
 from workshop_lib.runtime.connections import consumer, create_topics, producer, redis_client
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack import elasticsearch
@@ -96,7 +97,8 @@ def test_started_by_root_elasticsearch_has_no_right_of_root_and_owns_only_what_i
 def test_a_second_up_changes_nothing(up: Settings) -> None:
     before = _pids(up)
     said: list[str] = []
-    stack.up(up, said.append)
+    with messages_to(said.append):
+        stack.up(up)
     assert _pids(up) == before and said == []
 
 

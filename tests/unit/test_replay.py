@@ -36,7 +36,7 @@ def test_no_play_is_later_than_the_moment_it_is_written(
     clock = Clock()
     seen = 0
 
-    def check(done: int, total: int) -> None:
+    def check(step: str, done: float, total: float | None) -> None:
         nonlocal seen
         for line in log_lines(settings)[seen:]:
             if line in (b"", b"not a play") or b"2099" in line or b"\xff" in line:
@@ -44,7 +44,7 @@ def test_no_play_is_later_than_the_moment_it_is_written(
             assert parse(line).played_at <= clock.now
         seen = done
 
-    replay(settings, clock, on_progress=check, **pace)
+    replay(settings, clock, progress=check, **pace)
     assert seen == 40
 
 
@@ -53,12 +53,12 @@ def test_at_speed_one_a_play_is_dated_when_it_is_written(settings: Settings) -> 
     clock = Clock()
     dates: list[tuple[int, int]] = []
 
-    def look(done: int, total: int) -> None:
+    def look(step: str, done: float, total: float | None) -> None:
         line = log_lines(settings)[-1]
         if line.startswith(b"%d," % (done - 1)) and b"2099" not in line:
             dates.append((parse(line).played_at, clock.now))
 
-    state = replay(settings, clock, on_progress=look)
+    state = replay(settings, clock, progress=look)
     assert state.mode == "live"
     assert state.shift_ms is None
     assert dates and all(written == now for written, now in dates)
@@ -159,11 +159,11 @@ def test_a_renamed_log_is_followed_by_a_new_one(settings: Settings) -> None:
     lines = record(settings, usual_lines())
     rotated = settings.live_log.with_name("plays.log.1")
 
-    def rotate(done: int, total: int) -> None:
+    def rotate(step: str, done: float, total: float | None) -> None:
         if not rotated.exists():
             settings.live_log.rename(rotated)
 
-    state = replay(settings, rate=10, on_progress=rotate)
+    state = replay(settings, rate=10, progress=rotate)
     old, new = rotated.read_bytes(), settings.live_log.read_bytes()
     assert old and new
     assert (old + new).split(b"\n")[:-1] == [moved(line, state.shift_ms or 0) for line in lines]

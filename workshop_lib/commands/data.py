@@ -10,6 +10,7 @@ import typer
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.progress import RichProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -59,12 +60,12 @@ def generate(
     asked = {"customers": customers, "tracks": tracks, "plays": plays, "days": days}
     sizes = (world.FULL if full else world.DEMO) | {k: v for k, v in asked.items() if v is not None}
     folder = _free(folder, force)
-    with err.status("Making the world …") as status:
+    with RichProgress(err) as progress:
         summary = world.generate(
             folder,
             seed=seed,
             until=parse_until(until),
-            report=lambda step: status.update(f"Making the world: {step} …"),
+            progress=progress,
             **sizes,
         )
     if as_json:
@@ -104,20 +105,10 @@ def import_(
 
     Refused lines go to rejected.jsonl beside the world. Example: workshop data import ~/music
     """
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
     from workshop_lib.world.import_ import import_ as take
 
     folder = _free(folder, force)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=err) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(name: str, done: int, size: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=size)
-            bar.update(tasks[name], completed=done)
-
+    with RichProgress(err) as progress:
         report = take(source, folder, progress=progress)
     if as_json:
         print_json(report)

@@ -6,7 +6,8 @@ import sys
 
 import typer
 
-from workshop_lib.runtime.console import err, out, progress_bar
+from workshop_lib.runtime.console import err, out
+from workshop_lib.runtime.progress import RichProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -42,15 +43,8 @@ def demo(
     if settings.stack == "docker":
         raise typer.Exit(_on_docker(settings, keep))
     try:
-        with progress_bar() as bar:
-            tasks: dict[str, int] = {}
-
-            def report(step: str, done: int, total: int) -> None:
-                if step not in tasks:
-                    tasks[step] = bar.add_task(step, total=total)
-                bar.update(tasks[step], completed=done, total=total)  # type: ignore[arg-type]
-
-            result = whole.run(settings, report, lambda text: err.print(text, highlight=False))
+        with RichProgress(err) as progress:
+            result = whole.run(settings, progress)
         scored = [
             Stage(s["stage"], s["name"], [Check(**c) for c in s["checks"]])
             for s in result["stages"]
@@ -88,7 +82,7 @@ def _on_docker(settings: object, keep: bool) -> int:
 
     assert isinstance(settings, Settings)
     # What fails is left as it is: with the containers their logs would go.
-    result = demo_docker.run(settings, lambda text: err.print(text, highlight=False))
+    result = demo_docker.run(settings)
     if not keep:
         stack.down(settings)
     first = result["stages"][0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,13 +11,10 @@ from workshop_lib.runtime.console import (
     err,
     out,
     print_json,
-    progress_bar,
     quiet_clients,
     stop_on_signal,
 )
-
-if TYPE_CHECKING:
-    from workshop_lib.ingest.ship import ShipReport
+from workshop_lib.runtime.progress import RichProgress
 
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, and why.")
 
@@ -30,10 +26,6 @@ def register(app: typer.Typer) -> None:
     dlq.command("show")(dlq_show)
     dlq.command("replay")(dlq_replay)
     app.add_typer(dlq, name="dlq")
-
-
-def _say(text: str) -> None:
-    err.print(text, style="yellow", highlight=False, soft_wrap=True)
 
 
 def replay(
@@ -66,23 +58,8 @@ def replay(
 
     settings = Settings()
     before = None if restart else read_state(settings)
-    with stop_on_signal() as stop, progress_bar() as bar:
-        task = bar.add_task("Reading the recording", total=None)
-        begin: list[tuple[float, int]] = []
-
-        def show(done: int, total: int) -> None:
-            now = time.monotonic()
-            if not begin:
-                begin.append((now, done))
-            since, first = begin[0]
-            per_second = (done - first) / (now - since) if now > since else 0
-            bar.update(
-                task,
-                completed=done,
-                total=total,
-                description=f"Replaying, {per_second:,.0f} lines/s",
-            )
-
+    with stop_on_signal() as stop, RichProgress(err) as progress:
+        progress("Reading the recording")
         state = run(
             settings,
             speed=speed,
@@ -92,7 +69,7 @@ def replay(
             restart=restart,
             seed=seed,
             stop=stop,
-            on_progress=show,
+            progress=progress,
         )
     lines = state.next_line - state.first_line
     if before and before.done and not restart:
@@ -127,16 +104,9 @@ def ship(
 
     quiet_clients()
     settings = Settings()
-    with stop_on_signal() as stop, err.status("Starting …") as status:
-
-        def show(report: ShipReport, behind: int) -> None:
-            status.update(
-                f"{report.lines:,} lines to {to}, {report.rejected:,} rejected,"
-                f" {behind:,} bytes to go"
-            )
-
+    with stop_on_signal() as stop, RichProgress(err) as progress:
         begin = time.monotonic()
-        report = run(settings, to, once=once, stop=stop, on_progress=show, say=_say)
+        report = run(settings, to, once=once, stop=stop, progress=progress)
         seconds = time.monotonic() - begin
     if as_json:
         print_json({**asdict(report), "position": report.position._asdict(), "seconds": seconds})
@@ -170,7 +140,7 @@ def dlq_show(
 
     quiet_clients()
     with err.status("Collecting dead letters …"):
-        held = stored_letters(Settings(), _say)
+        held = stored_letters(Settings())
     shown = [item for item in held if everything or not item.replayed]
     counts = Counter(reason_kind(item.letter.reason) for item in shown)
     if as_json:
@@ -222,7 +192,7 @@ def dlq_replay(
     quiet_clients()
     edited = corrections(edit) if edit else None
     with err.status("Trying dead letters again …"):
-        outcome = replay_dead_letters(Settings(), edited, _say)
+        outcome = replay_dead_letters(Settings(), edited)
     left = dict(outcome.left.most_common())
     if as_json:
         print_json({"replayed": outcome.replayed, "replayed_before": outcome.before, "left": left})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.runtime.console import err, out, stop_on_signal
+from workshop_lib.runtime.console import out, stop_on_signal
 
 
 def register(app: typer.Typer) -> None:
@@ -40,5 +40,5 @@ def lab(
 
     fetch(settings)
     with stop_on_signal() as stop:
-        run(settings, port, replay, lambda text: err.print(text, highlight=False), ready, stop)
+        run(settings, port, replay, ready, stop)
     out.print("All stopped. Your work is kept.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
+from workshop_lib.runtime.progress import RichProgress
 
 optout = typer.Typer(no_args_is_help=True, help="Who wants no messages: add, remove, list.")
 
@@ -30,18 +31,11 @@ def sms_server(
 
     Example: [b]workshop sms-server --workers 2[/b], with [b]workshop sms-gateway[/b] beside it
     """
-    from rich.live import Live
-
     from workshop_lib.marketing.sms_server import serve
     from workshop_lib.settings import Settings
 
-    with stop_on_signal() as stop, Live("waiting …", console=err, auto_refresh=False) as live:
-
-        def report(counts: dict[str, int]) -> None:
-            text = "  ".join(f"{number:,} {status}" for status, number in counts.items())
-            live.update(text, refresh=True)
-
-        counts = serve(Settings(), workers, provider, once, stop, report)
+    with stop_on_signal() as stop, RichProgress(err) as progress:
+        counts = serve(Settings(), workers, provider, once, stop, progress)
     if as_json:
         print_json(counts)
 

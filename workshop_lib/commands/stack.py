@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 
-from workshop_lib.runtime.console import err, out, print_json, progress_bar
+from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.progress import RichProgress
 
 if TYPE_CHECKING:
     from workshop_lib.settings import Settings
@@ -32,15 +32,8 @@ def fetch(settings: Settings) -> None:
         java.find_or_install()
     if not artifacts.missing():
         return
-    with progress_bar() as bar:
-        task = bar.add_task("Asking what there is to fetch", total=None)
-
-        def show_bytes(done: int, total: int) -> None:
-            if done:
-                done, total = done // 10**6, total // 10**6
-                bar.update(task, description="Fetching servers, MB", completed=done, total=total)
-
-        artifacts.ensure(settings, show_bytes)
+    with RichProgress(err) as progress:
+        artifacts.ensure(settings, progress)
 
 
 def rehearse() -> None:
@@ -48,14 +41,9 @@ def rehearse() -> None:
     from workshop_lib.errors import WorkshopError
     from workshop_lib.runtime import class_archive
 
-    start = time.monotonic()
-    with err.status("") as status:
-
-        def tick() -> None:
-            status.update(f"Trying Spark out, once: {time.monotonic() - start:.0f} s …")
-
+    with RichProgress(err) as progress:
         try:
-            class_archive.make(tick)
+            class_archive.make(progress)
         except WorkshopError as error:
             # All is fetched, and that is what was asked for.
             err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
@@ -91,20 +79,17 @@ def up(
     """
     from workshop_lib import stack
 
-    def say(text: str) -> None:
-        err.print(text, highlight=False)
-
     settings = settings_of(docker)
     if settings.stack == "docker":
         # Docker shows its own progress on the same lines.
-        show(settings, stack.up(settings, say, stage=stage), as_json)
+        show(settings, stack.up(settings, stage=stage), as_json)
         if not as_json:
             show_pages()
         return say_if_changed(settings)
     if settings.stack == "embedded":
         fetch(settings)
     with err.status("Starting the servers …"):
-        services = stack.up(settings, say)
+        services = stack.up(settings)
     show(settings, services, as_json)
     say_if_changed(settings)
 
@@ -232,8 +217,8 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
 def download(docker: bool = DOCKER) -> None:
     """Fetch all that the servers and the page need, for a room with bad Wi-Fi.
 
-    The first time it also tries Spark out, for about a minute, so that Spark starts faster from
-    then on. No server is started.
+    The first time it also builds Spark's class archive, for about a minute: Spark starts faster
+    from then on. No server is started.
 
     Example: workshop download
     """

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.console import err, out, print_json, progress_bar, stop_on_signal
+from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
+from workshop_lib.runtime.progress import RichProgress
 
 if TYPE_CHECKING:
     from threading import Event
@@ -104,18 +105,13 @@ def repeat(work: Callable[[], None], pause: float | None, stop: Event) -> None:
 
 def _round(settings: Any, seed: int, save_features: Path | None, as_json: bool) -> None:
     from workshop_lib.marketing import model_index
-    from workshop_lib.marketing.learn import STEPS, learn
+    from workshop_lib.marketing.learn import learn
 
     # Before Spark starts, which takes seconds, so that a missing file is told at once.
     _world_is_there(settings)
-    with progress_bar() as bar:
-        task = bar.add_task("starting Spark", total=len(STEPS) + 1)
-
-        def report(step: str) -> None:
-            bar.update(task, description=step, advance=1)
-
-        model = learn(settings, _spark(settings), seed, report, save_features)
-        bar.update(task, description="trained", completed=len(STEPS) + 1)
+    with RichProgress(err) as progress:
+        progress("starting Spark")
+        model = learn(settings, _spark(settings), seed, progress, save_features)
     if as_json:
         print_json(as_dict(model))
     else:
@@ -144,10 +140,9 @@ def _train_on_file(settings: Any, path: Path, seed: int, as_json: bool) -> None:
     from workshop_lib.marketing.learn import learn_from_file
 
     libsvm.read(path)  # a wrong line is told before Spark starts
-    with progress_bar() as bar:
-        task = bar.add_task(f"training on {path.name}", total=1)
+    with RichProgress(err) as progress:
+        progress(f"training on {path.name}")
         trained, decision = learn_from_file(settings, _spark(settings), path, seed)
-        bar.update(task, completed=1)
     if as_json:
         print_json({"metrics": trained.metrics, "threshold": trained.threshold, **asdict(decision)})
         return

@@ -9,9 +9,10 @@ deleted. ``workshop dlq show`` and ``workshop dlq replay``.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from workshop_lib.ingest.sinks import SINKS, Unavailable
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, when
 from workshop_lib.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Where a letter is stored → the target that its record was meant for.
 TARGETS: Final = {"file": "elasticsearch", "topic": "kafka"}
@@ -93,17 +96,18 @@ def _ends_a_line(file: Any) -> bool:
 
 
 def stored_letters(
-    settings: Settings, say: Callable[[str], None] = lambda text: None
+    settings: Settings,
 ) -> list[StoredLetter]:
-    """All dead letters, the file's first. ``say`` gets a message when Kafka is away."""
+    """All dead letters, the file's first. A warning is logged when Kafka is away."""
     replayed = _replayed_ids(settings)
     found = [("file", letter) for letter in dead_letters.read_file(settings)]
     try:
         found += [("topic", letter) for letter in dead_letters.read_topic(settings)]
     except KafkaError as error:
-        say(
-            f"Kafka at {settings.kafka_bootstrap} does not answer ({type(error).__name__}):"
-            " only the dead letters of Stage 1 are listed."
+        logger.warning(
+            "Kafka at %s does not answer (%s): only the dead letters of Stage 1 are listed.",
+            settings.kafka_bootstrap,
+            type(error).__name__,
         )
     held = [StoredLetter(letter, place, False) for place, letter in found]
     return [item._replace(replayed=item.id in replayed) for item in held]
@@ -124,7 +128,6 @@ def corrections(path: Path) -> dict[str, str]:
 def replay_dead_letters(
     settings: Settings,
     edited: dict[str, str] | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> DlqReplayReport:
     """Deliver all letters that were not replayed and are valid; with ``edited``, only those in it.
 
@@ -133,7 +136,7 @@ def replay_dead_letters(
     """
     outcome = DlqReplayReport()
     with only_one(settings, "dlq-replay"):
-        held = stored_letters(settings, say)
+        held = stored_letters(settings)
         unknown = set(edited or ()) - {item.id for item in held}
         if unknown:
             raise WorkshopError(

@@ -29,6 +29,7 @@ from workshop_lib.ingest.recording import (
 )
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.settings import Settings
 
 #: Lines are written in chunks: all that are due, so often (seconds), and so many at most.
@@ -36,9 +37,6 @@ TICK = 0.05
 CHUNK = 5000
 #: The clock is read again after so many seconds, however long the next pause is.
 LONGEST_WAIT = 1.0
-
-#: Called with (lines written, lines in all).
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def replay(
     limit: int | None = None,
     restart: bool = False,
     stop: threading.Event | None = None,
-    on_progress: OnProgress | None = None,
+    progress: Progress = silent,
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     wait: Callable[[float], object] | None = None,
 ) -> ReplayState:
@@ -141,7 +139,7 @@ def replay(
             state = _recover(settings, state, recorded)
         if state is None or restart:
             state = _new_state(recorded, speed, rate, last_hours, seed, clock())
-        return _run(settings, state, recorded, limit, stop, on_progress, clock, wait or stop.wait)
+        return _run(settings, state, recorded, limit, stop, progress, clock, wait or stop.wait)
 
 
 def _check(
@@ -274,7 +272,7 @@ def _run(
     recorded: Recording,
     limit: int | None,
     stop: threading.Event,
-    on_progress: OnProgress | None,
+    progress: Progress,
     clock: Callable[[], int],
     wait: Callable[[float], object],
 ) -> ReplayState:
@@ -295,10 +293,8 @@ def _run(
             due = min(due, end, state.next_line + CHUNK)
             if due > state.next_line:
                 state = _append(settings, state, recorded, writer, due, now)
-                if on_progress:
-                    on_progress(
-                        state.next_line - state.first_line, len(recorded) - state.first_line
-                    )
+                lines = state.next_line - state.first_line
+                progress("Replaying", lines, len(recorded) - state.first_line)
             if state.next_line < end:
                 pause = (int(due_at[state.next_line - first]) - clock()) / 1000
                 if pause > 0:

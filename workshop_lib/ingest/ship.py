@@ -8,10 +8,11 @@ batch again (at least once; ids make that harmless) but counts it once.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,9 +25,12 @@ from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
 from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.schema.play import MalformedPlay, Play, parse
 from workshop_lib.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two reads of a log that does not grow.
 IDLE: Final = 0.1
@@ -126,14 +130,13 @@ def ship(
     *,
     once: bool = False,
     stop: threading.Event | None = None,
-    on_progress: Callable[[ShipReport, int], None] | None = None,
-    say: Callable[[str], None] = lambda message: None,
+    progress: Progress = silent,
 ) -> ShipReport:
     """Ship the live log ``to`` "kafka" or "elasticsearch" until ``stop`` is set.
 
     ``once``: only up to the log's present end. Continues where the last call stopped; returns
-    what this call shipped. While the server is away it waits, passes the reason to ``say``, and
-    tries again. ``on_progress`` gets all counts so far and the bytes of the log still to be read.
+    what this call shipped. While the server is away it waits, logs why, and tries
+    again. ``progress`` gets all lines so far, and what was rejected and is still to be read.
     Raises ``WorkshopError``.
     """
     if to not in SINKS:
@@ -144,11 +147,11 @@ def ship(
         if before and to == "elasticsearch":
             dead_letters.truncate_file(settings, before.letters_size)
         before = total = before or ShipReport()
-        with closing(LogTail(settings.live_log, total.position, say=say)) as tail:
+        with closing(LogTail(settings.live_log, total.position)) as tail:
             while not stop.is_set():
                 lines = tail.read()
                 if lines:
-                    letters = _deliver(settings, to, sink, lines, stop, say)
+                    letters = _deliver(settings, to, sink, lines, stop)
                     if letters is None:
                         break  # stopped while the server was away: the batch is not counted
                     total = replace(
@@ -157,8 +160,8 @@ def ship(
                         letters_size=dead_letters.file_size(settings),
                     )
                     state_file.save(_path(settings, to), asdict(total))
-                if on_progress:
-                    on_progress(total, tail.behind())
+                detail = f"{total.rejected:,} rejected, {tail.behind():,} bytes to go"
+                progress(f"Shipping to {to}", total.lines, detail=detail)
                 if not lines:
                     if once:
                         break
@@ -172,18 +175,17 @@ def _deliver(
     sink: Sink,
     lines: list[Line],
     stop: threading.Event,
-    say: Callable[[str], None],
 ) -> list[DeadLetter] | None:
     """Deliver ``lines``, however long it takes; the rejected ones, or None when stopped."""
     latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
-    log = settings.live_log.name
-    batch = parse_lines(lines, log, latest)
+    name = settings.live_log.name
+    batch = parse_lines(lines, name, latest)
     failed = False
 
     def attempt() -> list[DeadLetter]:
         refused = sink.deliver(batch.plays)
         letters = batch.letters + [
-            _letter(batch.lines[place], log, "index", "Refused", reason)
+            _letter(batch.lines[place], name, "index", "Refused", reason)
             for place, reason in refused
         ]
         sink.send_to_dead_letter(letters)
@@ -192,7 +194,7 @@ def _deliver(
     def before_pause(error: BaseException, pause: float) -> None:
         nonlocal failed
         failed = True
-        say(f"{error}; trying again in {pause:.1f} s. Nothing is lost.")
+        logger.warning("%s; trying again in %.1f s. Nothing is lost.", error, pause)
 
     try:
         letters = retry_with_backoff(
@@ -206,5 +208,5 @@ def _deliver(
     except Stopped:
         return None
     if failed:
-        say("It answers again; continuing.")
+        logger.warning("%s answers again; continuing.", to.capitalize())
     return letters

@@ -11,12 +11,14 @@ What a copying rotation truncates before it was read is lost; rotate by renaming
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from workshop_lib.ingest.log_file import find, siblings
+
+logger = logging.getLogger(__name__)
 
 BLOCK: Final = 1 << 20
 #: Of a longer line only so many bytes are kept: half of what a Kafka message may have.
@@ -128,7 +130,7 @@ class LogTail:
     """Reads the log ``path`` from ``position`` on; without one, from the beginning of the
     oldest file that it was rotated to.
 
-    ``say`` gets a message when lines may be missing: the file of the position is gone, or
+    A warning is logged when lines may be missing: the file of the position is gone, or
     files beside the log are compressed or have no name that rotation gives.
     """
 
@@ -137,14 +139,12 @@ class LogTail:
         path: Path,
         position: Position | None = None,
         block: int = BLOCK,
-        say: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._path = path
         self._position = position or Position()
         self._block = block
-        self._say = say
         self._log: _Harvester | None = None
-        self._say_what_is_not_read()
+        self._warn_of_what_is_not_read()
 
     def read(self) -> list[Line]:
         """The next whole lines, of one block; empty when there are none yet."""
@@ -199,9 +199,10 @@ class LogTail:
             log.close()
             if known == self._path:
                 return _Harvester(known, at.generation + 1, 0, self._block)
-        self._say(
-            f"The file where reading stopped was removed or changed beside {self._path};"
-            " lines at its end may be missing."
+        logger.warning(
+            "The file where reading stopped was removed or changed beside %s;"
+            " lines at its end may be missing.",
+            self._path,
         )
         return self._following(at, at.generation + 1)
 
@@ -238,7 +239,7 @@ class LogTail:
                 if status.st_mtime_ns > self._position.changed_at and (
                     status.st_ino != self._position.inode
                 ):
-                    self._say(f"{path.name} is not read: it is {why}.")
+                    logger.warning("%s is not read: it is %s.", path.name, why)
 
     def _rotated(self, log: _Harvester) -> bool:
         """Whether there is something in a later file: a writer opens that one only when it

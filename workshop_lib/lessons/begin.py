@@ -18,6 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import make, prerequisites
 from workshop_lib.lessons.prerequisites import PREREQUISITES, Prerequisite
 from workshop_lib.lessons.servers import without_answer
+from workshop_lib.runtime.progress import Progress, messages_to
 from workshop_lib.settings import Settings
 
 STAGES: Final = (1, 2, 3, 4)
@@ -70,7 +71,8 @@ def running_servers(settings: Settings, say: Say) -> Settings:
         return settings
     from workshop_lib import stack
 
-    stack.up(settings, lambda text: say(text + "\n"))
+    with messages_to(lambda text: say(text + "\n")):
+        stack.up(settings)
     now = Settings(home=settings.home)  # read again, with the ports that were free
     addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
@@ -123,9 +125,11 @@ def _not_made_by_others(
         theirs = [each for each in missing if each.lock == lock]
         names = ", ".join(each.name for each in theirs)
 
-        def made(tick: make.Tick, theirs: list[Prerequisite] = theirs, names: str = names) -> None:
+        def made(
+            progress: Progress, theirs: list[Prerequisite] = theirs, names: str = names
+        ) -> None:
             def all_met() -> bool:
-                tick()
+                progress(names)
                 return all(each.is_met(settings) for each in theirs)
 
             wait_until(all_met, TIMEOUT, f"{names}, made by another process", 1)
@@ -135,18 +139,18 @@ def _not_made_by_others(
     return missing
 
 
-def _timed(title: str, work: Callable[[make.Tick], None], say: Say) -> None:
+def _timed(title: str, work: Callable[[Progress], None], say: Say) -> None:
     """Do ``work`` on a line of its own: a dot every two seconds, then how long it took."""
     start = last = time.monotonic()
 
-    def tick() -> None:
+    def dots(*_: object) -> None:
         nonlocal last
         if time.monotonic() - last >= 2:
             last = time.monotonic()
             say(".")
 
     say(f"{title} …")
-    work(tick)
+    work(dots)
     say(f" {time.monotonic() - start:.0f} s\n")
 
 

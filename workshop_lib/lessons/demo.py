@@ -9,9 +9,10 @@ is the command that a learner types, as a process of its own, with its output ke
 from __future__ import annotations
 
 import json
+import logging
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.page import server as web
 from workshop_lib.runtime import process, step
 from workshop_lib.runtime.connections import create_topics, elasticsearch
+from workshop_lib.runtime.progress import Progress
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import (
     AGGREGATES_QUERY,
     INTERESTS_QUERY,
@@ -38,21 +41,21 @@ from workshop_lib.schema.names import (
 )
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
-from workshop_lib.stream.run import caught_up, progress
+from workshop_lib.stream.run import caught_up
+from workshop_lib.stream.run import progress as stream_progress
 from workshop_lib.verify import page
 from workshop_lib.verify.check import Stage
 from workshop_lib.verify.score import stages
 from workshop_lib.world.generate import WORLD, generate
 
+logger = logging.getLogger(__name__)
+
 REPLAY_SECONDS = 40
 QUERIES = (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY, TARGETS_QUERY)
 #: The replay and all that follows it must have come to rest by then.
-PATIENCE_SECONDS = 600
+FLOW_TIMEOUT = 600
 #: A step that was asked to stop saves its position first; one that has not ended by then is ended.
 STOP_SECONDS = 60
-
-#: Called with (step, done, total) as things move.
-Report = Callable[[str, int, int], None]
 
 
 class Meter:
@@ -74,7 +77,7 @@ class Meter:
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
 
 
-def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[str, Any]:
+def run(settings: Settings, progress: Progress) -> dict[str, Any]:
     """Run the demo on the stack of ``settings``; the report, also written to disk.
 
     The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
@@ -83,20 +86,20 @@ def run(settings: Settings, report: Report, say: Callable[[str], None]) -> dict[
     meter = Meter()
     with meter.phase("total"):
         with meter.phase("servers"):
-            stack.up(settings, say)
+            stack.up(settings)
         settings = Settings(home=settings.home)  # now with the ports that were free
         with meter.phase("world"):
-            make_world(settings, say)
+            make_world(settings)
             reset(settings)
             create_topics(settings)
         with meter.phase("model"):
-            say("Training on the plays and clicks of the days before")
+            logger.info("Training on the plays and clicks of the days before")
             train(settings)
         with meter.phase("flow"):
-            say(f"The live page is at {web.start(settings)}")
-            phone = flow(settings, report, meter)
+            logger.info("The live page is at %s", web.start(settings))
+            phone = flow(settings, progress, meter)
         with meter.phase("page"):
-            show(settings, say)
+            show(settings)
         with meter.phase("verify"):
             scored = stages(settings, phone)
     return write_report(settings, scored, meter)
@@ -107,10 +110,10 @@ def mark(settings: Settings) -> Path:
     return settings.world / "made-by-demo"
 
 
-def make_world(settings: Settings, say: Callable[[str], None]) -> None:
+def make_world(settings: Settings) -> None:
     """The demo's world ends now, so that its evenings are today's; another one is kept."""
     if (settings.world / "tracks.csv").exists() and not mark(settings).exists():
-        say(f"Using the world that is in {settings.world}.")
+        logger.info("Using the world that is in %s.", settings.world)
         return
     generate(settings.world, until=datetime.now(UTC).replace(second=0, microsecond=0), **WORLD)
     mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
@@ -120,7 +123,7 @@ def train(settings: Settings) -> None:
     """Train a model, as a step that ends by itself."""
     training = _start(settings, "train", ["train"])
     try:
-        training.wait(PATIENCE_SECONDS)
+        training.wait(FLOW_TIMEOUT)
     finally:
         step.stop([training], STOP_SECONDS)
     _all_well(settings, {"train": training})
@@ -139,7 +142,7 @@ def steps(settings: Settings, gateway_port: int) -> dict[str, list[str]]:
     }
 
 
-def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
+def flow(settings: Settings, progress: Progress, meter: Meter) -> dict[str, Any]:
     """Start the steps, wait until every play has gone all the way, stop them.
 
     Returns what arrived at the simulated phone.
@@ -151,16 +154,14 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
     try:
         for name, arguments in commands.items():
             running[name] = _start(settings, name, arguments)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _at_rest(settings, report):
+
+        def all_arrived() -> bool:
             _all_well(settings, running)
-            if time.monotonic() > deadline:
-                raise WorkshopError(
-                    f"The plays did not arrive within {PATIENCE_SECONDS} s.",
-                    f"See {settings.logs}/demo-*.log.",
-                )
             meter.look(settings, running)
-            time.sleep(0.3)
+            return _at_rest(settings, progress)
+
+        what = f"the plays to arrive; see {settings.logs}/demo-*.log"
+        wait_until(all_arrived, FLOW_TIMEOUT, what, every=0.3)
         arrived = phone(settings)
     finally:
         step.stop(running.values(), STOP_SECONDS)
@@ -168,7 +169,7 @@ def flow(settings: Settings, report: Report, meter: Meter) -> dict[str, Any]:
     return arrived
 
 
-def show(settings: Settings, say: Callable[[str], None]) -> None:
+def show(settings: Settings) -> None:
     """Keep what the page shows now, and a picture of it where there is a browser."""
     address = web.start(settings)
     refresh(settings)
@@ -176,7 +177,7 @@ def show(settings: Settings, say: Callable[[str], None]) -> None:
     try:
         web.picture(address, settings.reports / "page.png")
     except WorkshopError as error:
-        say(f"No picture of the page: {error}")
+        logger.warning("No picture of the page: %s", error)
 
 
 def phone(settings: Settings) -> dict[str, Any]:
@@ -191,7 +192,7 @@ def _start(settings: Settings, name: str, arguments: list[str]) -> step.Step:
     return step.start(settings, f"demo-{name}", step.WORKSHOP, *arguments, environment=environment)
 
 
-def _at_rest(settings: Settings, report: Report) -> bool:
+def _at_rest(settings: Settings, progress: Progress) -> bool:
     """Whether the last replayed line has reached every end; reports how far each step is."""
     replayed = read_state(settings)
     if replayed is None:
@@ -200,16 +201,16 @@ def _at_rest(settings: Settings, report: Report) -> bool:
     streamed = caught_up(settings, QUERIES)
     total = replayed.last_line - replayed.first_line
     lines = replayed.next_line - replayed.first_line
-    report("replay → log", lines, total)
+    progress("replay → log", lines, total)
     shipped = {}
     for to in ("elasticsearch", "kafka"):
         state = read_ship_state(settings, to)
         shipped[to] = state.lines if state else 0
-        report(f"log → {to}", shipped[to], total)
+        progress(f"log → {to}", shipped[to], total)
     state = read_ship_state(settings, "kafka")
     for query in QUERIES:
-        done = (progress(settings, query) or {}).get("input_rows", 0)
-        report(f"stream: {query}", done, total - (state.rejected if state else 0))
+        done = (stream_progress(settings, query) or {}).get("input_rows", 0)
+        progress(f"stream: {query}", done, total - (state.rejected if state else 0))
     arrived = all(count == total for count in shipped.values())
     if not (replayed.done and arrived and streamed):
         return False
@@ -219,7 +220,7 @@ def _at_rest(settings: Settings, report: Report) -> bool:
         int(client.count(index=settings.index(name), query=query)["count"])
         for name, query in (("targets", {"match_all": {}}), ("sms", {"term": {"status": "sent"}}))
     )
-    report("targets → phone", sent, targets)
+    progress("targets → phone", sent, targets)
     return sent >= targets
 
 

@@ -8,7 +8,7 @@ again, and its documents are compared with the shipper's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.settings import Settings
 from workshop_lib.stack import compose
 
+logger = logging.getLogger(__name__)
+
 INDEX: Final = PLAYS_RAW_INDEX
 #: Seconds that Logstash gets for its start and the whole log.
 PATIENCE: Final = 300
@@ -32,9 +34,9 @@ AFTERWARDS: Final = (1, 4)
 Documents = dict[str, dict[str, Any]]
 
 
-def run(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
+def run(settings: Settings) -> dict[str, Any]:
     """Run it all; the report. Raises ``WorkshopError`` when something does not start."""
-    compose.up(settings, say, stage=2)
+    compose.up(settings, stage=2)
     compose.do(("core", "spark"), "exec", "-T", "jupyter", "workshop", "demo", "--yes", "--keep")
     path = settings.reports / "demo.json"
     report: dict[str, Any] = json.loads(path.read_text())
@@ -44,8 +46,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     shipped = documents(client, inside.index(INDEX))
     client.indices.delete(index=inside.index(INDEX))
     for stage in AFTERWARDS:
-        compose.up(settings, say, stage=stage)
-    say("Waiting for Logstash to ship the same log")
+        compose.up(settings, stage=stage)
+    logger.info("Waiting for Logstash to ship the same log")
     by_logstash = follow(client, inside.index(INDEX), len(shipped))
     check = same_documents(shipped, by_logstash)
     report["stages"][0]["checks"].append(check)

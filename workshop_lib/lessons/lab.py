@@ -6,6 +6,7 @@ replay print is in ``.workshop/logs``. All of it ends together.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -22,6 +23,8 @@ from workshop_lib.runtime import process, step
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.world import LIVE_HOURS
 from workshop_lib.settings import PROJECT, Settings
+
+logger = logging.getLogger(__name__)
 
 FIRST = "notebooks/00_welcome.ipynb"
 #: The live hours in nine seconds: over before a notebook wants to replay on its own.
@@ -41,7 +44,6 @@ def run(
     settings: Settings,
     port: int,
     replay: bool,
-    say: Callable[[str], None],
     ready: Callable[[str], None],
     stop: threading.Event,
 ) -> None:
@@ -52,14 +54,14 @@ def run(
     """
     children: list[step.Step] = []
     try:
-        stack.up(settings, say)
+        stack.up(settings)
         settings = Settings(home=settings.home)  # now with the ports that were free
         if replay and not settings.live_log.exists():
-            make_world(settings, say)
-            say(f"Replaying the last {LIVE_HOURS} hours into the log, in the background")
+            make_world(settings)
+            logger.info("Replaying the last %g hours into the log, in the background", LIVE_HOURS)
             children.append(step.start(settings, "lab-replay", *REPLAY))
         port = process.free_port(port)
-        say(f"Starting JupyterLab on port {port}")
+        logger.info("Starting JupyterLab on port %d", port)
         token = secrets.token_hex(24)
         words = [*JUPYTER, f"--ServerApp.port={port}"]
         if os.geteuid() == 0:

@@ -1,6 +1,6 @@
 """How each prerequisite is made that ``begin`` found missing.
 
-In: Settings, and a function that is called while it lasts. Spark runs in a process of its
+In: Settings and a Progress. Spark runs in a process of its
 own: the notebook keeps a session of its own, or none.
 """
 
@@ -19,12 +19,11 @@ from workshop_lib.ingest.ship import ship
 from workshop_lib.runtime import step
 from workshop_lib.runtime.connections import create_topics
 from workshop_lib.runtime.console import quiet_clients
+from workshop_lib.runtime.progress import Progress
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
-#: Called now and then while something is being made.
-Tick = Callable[[], None]
-Maker = Callable[[Settings, Tick], None]
+Maker = Callable[[Settings, Progress], None]
 
 #: Nobody waits for a date to come; the gaps between plays stay what they are.
 FASTEST: Final = 1_000_000.0
@@ -35,15 +34,15 @@ SPARK_LOG: Final = "begin-spark"
 MODEL: Final = "a model"
 
 
-def world(settings: Settings, tick: Tick) -> None:
+def world(settings: Settings, progress: Progress) -> None:
     """Two weeks that end now, so that its evenings are today's."""
     from workshop_lib.world.generate import WORLD, generate
 
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    generate(settings.world, until=now, report=lambda name: tick(), **WORLD)
+    generate(settings.world, until=now, progress=progress, **WORLD)
 
 
-def log(settings: Settings, tick: Tick) -> None:
+def log(settings: Settings, progress: Progress) -> None:
     """The last hours, or the rest of a replay that was stopped."""
     begun = read_state(settings) is not None and settings.live_log.exists()
     replay(
@@ -51,37 +50,37 @@ def log(settings: Settings, tick: Tick) -> None:
         speed=FASTEST,
         last_hours=None if begun else settings.live_hours,
         restart=not begun,
-        on_progress=lambda done, total: tick(),
+        progress=progress,
     )
 
 
-def raw(settings: Settings, tick: Tick) -> None:
-    _ship(settings, "elasticsearch", tick)
+def raw(settings: Settings, progress: Progress) -> None:
+    _ship(settings, "elasticsearch", progress)
 
 
-def topic(settings: Settings, tick: Tick) -> None:
+def topic(settings: Settings, progress: Progress) -> None:
     create_topics(settings)
-    _ship(settings, "kafka", tick)
+    _ship(settings, "kafka", progress)
 
 
-def _ship(settings: Settings, to: str, tick: Tick) -> None:
+def _ship(settings: Settings, to: str, progress: Progress) -> None:
     from workshop_lib.lessons.prerequisites import shipped
 
     quiet_clients()
     if shipped(settings, to):
         # The position says that all was shipped, but its index or topic was deleted.
         (settings.home / f"ship-{to}.json").unlink()
-    ship(settings, to, once=True, on_progress=lambda report, behind: tick())
+    ship(settings, to, once=True, progress=progress)
 
 
-def messages(settings: Settings, tick: Tick) -> None:
+def messages(settings: Settings, progress: Progress) -> None:
     """To a simulated phone of our own, whatever the settings say: no real one is called."""
     from workshop_lib.marketing.sms_gateway import Phone, serving
     from workshop_lib.marketing.sms_server import serve
 
     with serving(Phone()) as address:
         ours = settings.model_copy(update={"sms_url": address, "sms_per_second": 1000})
-        serve(ours, workers=4, provider_name="http", once=True, report=lambda counts: tick())
+        serve(ours, workers=4, provider_name="http", once=True, progress=progress)
 
 
 class Spark:
@@ -124,11 +123,11 @@ class Spark:
             spark.stdin.write(json.dumps(names).encode() + b"\n")
             spark.stdin.flush()
 
-    def make(self, names: list[str], tick: Tick) -> None:
+    def make(self, names: list[str], progress: Progress) -> None:
         self.order(names)
-        self.finish(tick)
+        self.finish(progress)
 
-    def finish(self, tick: Tick) -> None:
+    def finish(self, progress: Progress) -> None:
         """Wait for all that was ordered; there can be no more orders.
 
         Raises ``WorkshopError`` also when the gate refuses the model.
@@ -137,7 +136,7 @@ class Spark:
         self._no_more_orders()
 
         def ended() -> bool:
-            tick()
+            progress("Spark")
             return spark.poll() is not None
 
         log = step.log_of(self.settings, SPARK_LOG)

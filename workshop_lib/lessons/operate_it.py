@@ -21,6 +21,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import figures
 from workshop_lib.lessons.figures import BLUE, ORANGE
 from workshop_lib.runtime import process
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_RAW_INDEX
 from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
@@ -30,7 +31,7 @@ from workshop_lib.stream.run import run
 
 @contextmanager
 def outage(
-    settings: Settings, name: str, say: Callable[[str], None] = print
+    settings: Settings, name: str, show: Callable[[str], object] = print
 ) -> Iterator[psutil.Process]:
     """Server ``name`` is killed (kill -9); at the end, whatever happens, it is up again.
 
@@ -50,7 +51,8 @@ def outage(
         psutil.wait_procs(members, timeout=10)
         yield found
     finally:
-        stack.up(settings, say)
+        with messages_to(show):
+            stack.up(settings)
 
 
 @contextmanager

@@ -11,12 +11,11 @@ are the future.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
@@ -29,20 +28,17 @@ from workshop_lib.marketing.drift import SCORE, drift
 from workshop_lib.marketing.features import ORIGINAL_FEATURES, features, history
 from workshop_lib.marketing.gate import GateDecision, gate
 from workshop_lib.marketing.train import Trained, labels, score, train
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.schema.world import HISTORY_DAYS
 from workshop_lib.settings import Settings
 from workshop_lib.world.read import load_clicks, load_customers
-
-#: Called with each step's name as it begins.
-Report = Callable[[str], None]
-STEPS: Final = ("reading the plays", "training", "scoring all customers", "storing the model")
 
 
 def learn(
     settings: Settings,
     spark: SparkSession,
     seed: int = 7,
-    report: Report = lambda step: None,
+    progress: Progress = silent,
     save_features: Path | None = None,
 ) -> registry.Model:
     """Train on the world of ``settings``, judge, store; the stored model.
@@ -52,19 +48,19 @@ def learn(
     """
     clicks = load_clicks(settings.world)
     first_click, last_click = click_window(clicks, settings.world)
-    report(STEPS[0])
+    progress("reading the plays")
     as_of = max(newest_history(settings), last_click)
     with _cached(history(spark, settings.world / "tracks.csv")) as plays:
         labelled = training_rows(plays, first_click, clicks, load_customers(settings.world))
         now = features(plays, as_of).toPandas().sort_values("customer_id")
     if save_features:
         libsvm.write(labelled, save_features)
-    report(STEPS[1])
+    progress("training")
     trained = train(spark, labelled, seed)
-    report(STEPS[2])
+    progress("scoring all customers")
     snapshot = with_scores(spark, trained, now)
     in_use = registry.current(settings)
-    report(STEPS[3])
+    progress("storing the model")
     about = {
         "seed": seed,
         "labelled_customers": len(labelled),

@@ -36,6 +36,7 @@ from workshop_lib.marketing.providers import (
     provider,
 )
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.runtime.store_errors import StoreUnavailable
 from workshop_lib.schema.names import SMS_INDEX
@@ -57,9 +58,6 @@ FIELDS: Final = {
     "text": r"(?s).+",
 }
 LARGEST: Final = {"customer_id": MAX_INT, "event_id": MAX_LONG}
-
-#: Called with the counts by status so far.
-Report = Callable[[dict[str, int]], None]
 
 
 class TryAgain(Exception):
@@ -227,7 +225,7 @@ def serve(
     provider_name: str = "",
     once: bool = False,
     stop: threading.Event | None = None,
-    report: Report | None = None,
+    progress: Progress = silent,
 ) -> dict[str, int]:
     """Send what is in the outbox until ``stop`` is set or, ``once``, until it is empty.
 
@@ -265,8 +263,7 @@ def serve(
         try:
             while True:
                 done, going = wait(running, timeout=0.1, return_when=FIRST_EXCEPTION)
-                if report:
-                    report(totals())
+                progress("messages", detail=_in_words(totals()))
                 if not going or any(each.exception() for each in done) or (stop and stop.is_set()):
                     break
         finally:
@@ -275,3 +272,7 @@ def serve(
     for each in running:
         each.result()
     return totals()
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {status}" for status, number in counts.items())

@@ -14,7 +14,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,14 +25,14 @@ import pyspark
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import java
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.settings import Settings
 
 HERE = Path(__file__).parent
 #: Bytes of all files together.
 SIZE = 161_837_506
-#: Called with (bytes there, bytes in all); bytes are 0 while Ivy reads what there is to fetch.
-Progress = Callable[[int, int], None]
+STEP = "Downloading the servers, MB"
 
 
 def cache() -> Path:
@@ -88,7 +87,7 @@ def take(folder: Path, names: list[str]) -> None:
             shutil.copyfile(fetched, draft)
 
 
-def ensure(settings: Settings, progress: Progress | None = None) -> None:
+def ensure(settings: Settings, progress: Progress = silent) -> None:
     """Have every file of ``checksums()`` in the library. ``WorkshopError`` when offline."""
     if not missing():
         return
@@ -98,7 +97,7 @@ def ensure(settings: Settings, progress: Progress | None = None) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = missing()
         if wanted:
-            _fetch(settings, wanted, progress or (lambda done, total: None))
+            _fetch(settings, wanted, progress)
 
 
 def _fetch(settings: Settings, wanted: list[str], progress: Progress) -> None:
@@ -108,7 +107,7 @@ def _fetch(settings: Settings, wanted: list[str], progress: Progress) -> None:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
             while process.poll() is None:
-                progress(min(_fetched(ivy_cache), SIZE), SIZE)
+                progress(STEP, min(_fetched(ivy_cache), SIZE) / 1e6, SIZE / 1e6)
                 time.sleep(0.2)
         finally:
             if process.poll() is None:
@@ -126,20 +125,7 @@ def _fetch(settings: Settings, wanted: list[str], progress: Progress) -> None:
         # Taken, Ivy's copies would only double the space; refused, they must not come again.
         shutil.rmtree(folder)
         shutil.rmtree(ivy_cache, ignore_errors=True)
-    progress(SIZE, SIZE)
-
-
-def in_steps(report: Callable[[str], None]) -> Progress:
-    """A ``Progress`` that says a line every tenth of the way."""
-    said = -1
-
-    def progress(done: int, total: int) -> None:
-        nonlocal said
-        if done * 10 // total > said:
-            said = done * 10 // total
-            report(f"Fetching the servers, once: {done // 10**6} of {total // 10**6} MB")
-
-    return progress
+    progress(STEP, SIZE / 1e6, SIZE / 1e6)
 
 
 def spark_jars(settings: Settings) -> list[Path]:

@@ -17,13 +17,13 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pyspark
 
 from workshop_lib.runtime import artifacts, java, step
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
@@ -59,10 +59,10 @@ def path() -> Path:
     return FOLDER / f"spark-{hashlib.sha256(text.encode()).hexdigest()[:12]}.jsa"
 
 
-def make(tick: Callable[[], None] = lambda: None) -> Path | None:
+def make(progress: Progress = silent) -> Path | None:
     """Have the file; None where this Java or this environment cannot have one.
 
-    ``tick`` is called while it lasts. Raises ``WorkshopError`` when Spark itself does not run.
+    Raises ``WorkshopError`` when Spark itself does not run.
     """
     wanted = path()
     if wanted.exists():
@@ -78,7 +78,7 @@ def make(tick: Callable[[], None] = lambda: None) -> Path | None:
         if wanted.exists():
             return wanted
         written = Path(folder) / "classes.jsa"
-        _rehearse(Path(folder), written, tick)
+        _rehearse(Path(folder), written, progress)
         if not written.exists():
             return None  # a Java that knows no such files
         for old in (*FOLDER.glob("spark-*.jsa"), *FOLDER.glob(".spark-*.new")):
@@ -88,14 +88,14 @@ def make(tick: Callable[[], None] = lambda: None) -> Path | None:
     return wanted
 
 
-def _rehearse(folder: Path, written: Path, tick: Callable[[], None]) -> None:
+def _rehearse(folder: Path, written: Path, progress: Progress) -> None:
     settings = Settings(home=folder)
     running = step.start(
         settings, NAME, "workshop_lib.spark_startup.rehearsal", str(folder), str(written)
     )
 
     def ended() -> bool:
-        tick()
+        progress("Building Spark's class archive, once")
         return running.poll() is not None
 
     try:

@@ -12,13 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 #: Results go to standard output, everything else to standard error.
 out = Console()
@@ -30,15 +23,17 @@ def print_json(value: Any) -> None:
     sys.stdout.write("\n")
 
 
-def progress_bar() -> Progress:
-    """A bar on standard error: description, bar, done/total, elapsed time."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=err,
-    )
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        err.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def show_messages() -> None:
+    """What the library logs goes to standard error; warnings are yellow."""
+    logger = logging.getLogger("workshop_lib")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Handler())
 
 
 def quiet_clients() -> None:

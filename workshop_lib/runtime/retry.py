@@ -13,7 +13,7 @@ from workshop_lib.errors import WorkshopError
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
@@ -40,7 +40,7 @@ def retry_with_backoff(
     """
 
     def log_pause(error: BaseException, pause: float) -> None:
-        log.info("%s: %s; next attempt in %.1f s", server, type(error).__name__, pause)
+        logger.info("%s: %s; next attempt in %.1f s", server, type(error).__name__, pause)
 
     def before_sleep(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,8 @@ from workshop_lib.runtime.lock import only_one
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, kibana, record
 from workshop_lib.stack.status import Finding, ServiceStatus
+
+logger = logging.getLogger(__name__)
 
 FOLDER: Final = PROJECT / "docker"
 #: Seconds until all containers must be well; the slowest is Kibana's first start.
@@ -234,8 +237,6 @@ def containers() -> list[dict[str, Any]]:
 
 def up(
     settings: Settings,
-    report: Callable[[str], None] = lambda text: None,
-    progress: object = None,
     stage: int = 0,
 ) -> list[ServiceStatus]:
     """Start what ``stage`` needs and wait until it is well; what runs already is left alone.
@@ -256,20 +257,20 @@ def up(
             {"spark_master": SPARK_MASTER if "spark" in STAGES[stage] else "local[*]"},
         )
         make_folders(settings, int(known["WORKSHOP_UID"]))
-        report("Building the image of the notebooks, if anything in it changed")
+        logger.info("Building the image of the notebooks, if anything in it changed")
         do(("core",), "build", "jupyter")
         patience = ("--detach", "--wait", "--wait-timeout", str(PATIENCE))
-        report("Starting Kafka, Elasticsearch and Redis")
+        logger.info("Starting Kafka, Elasticsearch and Redis")
         do(("core",), "up", *patience, *CORE)
         address = f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}"
         client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
         with closing(client):
             access.put_templates(client)
-        report(f"Starting {', '.join(STAGES[stage])}")
+        logger.info("Starting %s", ", ".join(STAGES[stage]))
         do(STAGES[stage], "up", *patience)
         if "kibana" in STAGES[stage]:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
-            kibana.import_all(where, known["IMPORTER_PASSWORD"], report)
+            kibana.import_all(where, known["IMPORTER_PASSWORD"])
         addresses, hidden = connections(known)
         record.remember(settings, "docker", addresses, hidden)
         return status(settings)

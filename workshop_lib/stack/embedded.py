@@ -7,6 +7,7 @@ reads the addresses there, so nothing else needs to know which ports were free.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,11 +19,14 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, process
 from workshop_lib.runtime.java import Java, find_or_install
 from workshop_lib.runtime.lock import holder, only_one
+from workshop_lib.runtime.progress import log_tenths
 from workshop_lib.runtime.state_file import save
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack import elasticsearch, kafka, record, redis
 from workshop_lib.stack.status import ServiceStatus
+
+logger = logging.getLogger(__name__)
 
 #: Seconds until a server must be well; a cold disk on a busy machine takes its time.
 PATIENCE = 120
@@ -97,13 +101,11 @@ def _alone(settings: Settings) -> AbstractContextManager[None]:
 
 def up(
     settings: Settings,
-    report: Callable[[str], None] = lambda text: None,
-    progress: artifacts.Progress | None = None,
 ) -> list[ServiceStatus]:
     """Start every server that is not running and wait until all are well.
 
     A server that crashed is started again on its port with its data; with all of them well
-    nothing happens. ``report`` is told each step in a line. Raises ``WorkshopError`` with
+    nothing happens. Each step is logged. Raises ``WorkshopError`` with
     the end of the log when a server does not come up. Interrupted, it stops what it started.
     """
     with _alone(settings):
@@ -114,7 +116,7 @@ def up(
             if all(service.ok for service in now):
                 return now
         java = find_or_install()
-        artifacts.ensure(settings, progress or artifacts.in_steps(report))
+        artifacts.ensure(settings, log_tenths())
         ports = _choose_ports(settings, running)
         save(settings.home / "ports.json", ports, indent=2)
         try:
@@ -122,7 +124,7 @@ def up(
                 if name in running:
                     continue
                 again = " again: it had crashed" if process.is_stale(name, pids) else ""
-                report(f"Starting {name} {VERSIONS[name]} on port {ports[name]}{again}")
+                logger.info("Starting %s %s on port %d%s", name, VERSIONS[name], ports[name], again)
                 process.start(name, prepare(), pids, _log(settings, name))
             for name in VERSIONS:
                 _wait_for(settings, name, ports[name])

@@ -78,8 +78,6 @@ def _status_of(settings: Settings, name: str) -> ServiceStatus:
 
 def up(
     settings: Settings,
-    report: Callable[[str], None] = lambda text: None,
-    progress: object = None,
 ) -> list[ServiceStatus]:
     """All of them, if they are well. Raises ``WorkshopError`` naming the first that is not."""
     services = status(settings)

@@ -7,7 +7,7 @@ the same id are replaced, so a second import changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ import urllib3
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import PROJECT
+
+logger = logging.getLogger(__name__)
 
 FOLDER: Final = PROJECT / "docker" / "kibana"
 USER: Final = "importer"
@@ -27,7 +29,6 @@ PATIENCE_SECONDS: Final = 120.0
 def import_all(
     url: str,
     password: str,
-    report: Callable[[str], None],
     folder: Path = FOLDER,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> None:
@@ -38,7 +39,7 @@ def import_all(
     """
     for path in sorted(folder.glob("*.ndjson")):
         count = import_file(url, password, path, patience_seconds)
-        report(f"Kibana has {count} objects of {path.name}")
+        logger.info("Kibana has %d objects of %s", count, path.name)
 
 
 def import_file(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line
 from workshop_lib.world import ledger
 from workshop_lib.world.behaviour import listen
@@ -58,7 +58,7 @@ def generate(
     plays: int = 200_000,
     days: int = 14,
     until: datetime = UNTIL,
-    report: Callable[[str], None] = lambda step: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write a world into ``folder``, in place of the one that may be there; its ledger.json.
 
@@ -70,13 +70,13 @@ def generate(
     _check(sizes, seed)
     until = until.astimezone(UTC).replace(microsecond=0)
 
-    report("customers and tracks")
+    progress("Making the world: customers and tracks")
     people = make_people(seed, customers, days, until)
     catalogue = make_catalogue(seed, tracks)
     bursts = plant(people, tracks, seed, days, until)
     zips = zip_list(people.zip, people.trip_zip)
 
-    report("plays")
+    progress("Making the world: plays")
     *_, duplicates, _ = counts(plays)
     wanted = plays - duplicates - int(np.count_nonzero(bursts.twice)) - len(bursts.plays)
     if wanted < plays // 2:
@@ -94,7 +94,7 @@ def generate(
     delay, twice = np.zeros((2, len(true)), dtype=np.int64)
     delay[burst_row], twice[burst_row] = bursts.delay, bursts.twice
 
-    report("faults")
+    progress("Making the world: faults")
     lines = arrive(true, ~planted, delay, twice, plays, seed)
     event_id = lines.row + 1  # ids are given when a track starts, so in the order of event time
     arrived = true.take(lines.row)
@@ -103,7 +103,7 @@ def generate(
         arrived, event_id, zips, malformed, lines.fault, lines.row, until
     )
 
-    report("clicks")
+    progress("Making the world: clicks")
     sound = np.ones(len(true), dtype=bool)
     sound[list(lines.fault)] = False
     happened = true.take(sound)
@@ -111,7 +111,7 @@ def generate(
     would_take = clicks.customers["would_take"].to_numpy()
     silent = opt_outs(would_take, seed)
 
-    report("files")
+    progress("Making the world: files")
     summary = {
         "parameters": {"seed": seed, **sizes, "until": until.isoformat()},
         "lines": len(lines.row),

@@ -12,7 +12,7 @@ import csv
 import json
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line, when
 from workshop_lib.world import ledger
 from workshop_lib.world.faults import DUPLICATE, KIND_NAMES, PLAY
@@ -40,8 +41,6 @@ from workshop_lib.world.rows import (
 
 PLAYS_FILE: Final = "tracks.csv"
 NEEDED: Final = (PLAYS_FILE, "cust.csv", "music.csv")
-#: Called with (file, bytes done, bytes of the file) now and then.
-Progress = Callable[[str, int, int], None]
 _EVERY = 20_000
 
 
@@ -76,7 +75,7 @@ class Importer:
                 account.lines += 1
                 done += len(line)
                 if number % _EVERY == 0 or done == size:
-                    self.progress(name, done, size)
+                    self.progress(f"{name}, MB", done / 1e6, size / 1e6)
                 if line.strip():
                     yield number, line.rstrip(b"\n")
                 else:
@@ -184,7 +183,7 @@ def import_(
     folder: Path,
     *,
     now: datetime | None = None,
-    progress: Progress = lambda name, done, size: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Read the files in ``source``, write the world into ``folder``; the report.
 
