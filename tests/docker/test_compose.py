@@ -37,7 +37,9 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         asked.append((node.base_url, client._headers["authorization"]))
 
     monkeypatch.setattr(access, "put_templates", put_templates)
-    monkeypatch.setattr(kibana, "import_all", lambda url, password: compose.logger.info("import %s", url))
+    monkeypatch.setattr(
+        kibana, "import_all", lambda url, password: compose.logger.info("import %s", url)
+    )
     return asked
 
 

@@ -18,6 +18,7 @@ from workshop_lib.ingest.ship import ShipReport, parse_lines, read_ship_state, s
 from workshop_lib.ingest.sinks import RejectedPlay, Unavailable
 from workshop_lib.ingest.tail import LONGEST_LINE, Line
 from workshop_lib.runtime import state_file
+from workshop_lib.runtime.progress import messages_to
 from workshop_lib.schema.play import Play, to_line
 from workshop_lib.settings import Settings
 
@@ -337,6 +338,7 @@ def test_kafka_that_died_under_a_shipper_is_waited_for(
         if len(said) == 3:
             stop.set()
 
-    assert ship(settings, "kafka", stop=stop, say=say).lines == 0
+    with messages_to(say):
+        assert ship(settings, "kafka", stop=stop).lines == 0
     assert all("does not answer (KafkaTimeoutError)" in text for text in said)
     assert len(connected) == 3  # each try connects anew

@@ -150,13 +150,12 @@ def test_without_a_position_it_begins_with_the_oldest_rotated_file(log: Path) ->
     ["plays.log.1", "plays.log-20260131", "plays.log-20260131-1769817600", "plays.1.log",
      "plays.log.2026-01-31_12", "plays-20260131.log"],
 )  # fmt: skip
-def test_names_that_rotation_gives_are_found(log: Path, name: str) -> None:
+def test_names_that_rotation_gives_are_found(log: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     append(log, b"one\n")
     log.rename(log.with_name(name))
     append(log, b"two\n")
-    said: list[str] = []
-    assert raws(LogTail(log, say=said.append)) == [b"one", b"two"]
-    assert said == []
+    assert raws(LogTail(log)) == [b"one", b"two"]
+    assert caplog.messages == []
     # Also while it is read, and by one that was stopped meanwhile.
     reader = LogTail(log)
     assert raws(reader) == [b"one", b"two"]
@@ -169,12 +168,12 @@ def test_names_that_rotation_gives_are_found(log: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["plays.log.bak", "plays.log~", "plays.log.old", "plays.log.1.bak", "plays.log.copy"]
 )
-def test_a_copy_beside_the_log_is_not_a_rotated_file_and_that_is_said(log: Path, name: str) -> None:
+def test_a_copy_beside_the_log_is_not_a_rotated_file_and_that_is_said(log: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     append(log, b"one\n")
     shutil.copy2(log, log.with_name(name))
-    said: list[str] = []
-    assert raws(LogTail(log, say=said.append)) == [b"one"]
-    assert len(said) == 1 and name in said[0] and "not read" in said[0]
+    assert raws(LogTail(log)) == [b"one"]
+    (said,) = caplog.messages
+    assert name in said and "not read" in said
 
 
 def test_a_log_that_is_renamed_to_any_name_while_it_is_read_is_read_to_its_end(log: Path) -> None:
@@ -187,20 +186,19 @@ def test_a_log_that_is_renamed_to_any_name_while_it_is_read_is_read_to_its_end(l
     assert raws(resumed(reader)) == [b"two", b"three"]
 
 
-def test_compressed_files_are_said_not_to_be_read(log: Path) -> None:
+def test_compressed_files_are_said_not_to_be_read(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     append(log, b"two\n")
     append(log.with_name("plays.log-20260130.gz"), b"?")
-    said: list[str] = []
-    assert raws(LogTail(log, say=said.append)) == [b"two"]
-    assert len(said) == 1 and "plays.log-20260130.gz" in said[0] and "compressed" in said[0]
+    assert raws(LogTail(log)) == [b"two"]
+    (said,) = caplog.messages
+    assert "plays.log-20260130.gz" in said and "compressed" in said
 
 
-def test_other_logs_in_the_folder_are_none_of_ours(log: Path) -> None:
+def test_other_logs_in_the_folder_are_none_of_ours(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     append(log, b"one\n")
     for name in ("plays-by-hand.log", "playlist.log.1", "gateway.log", "plays"):
         append(log.with_name(name), b"not ours\n")
-    said: list[str] = []
-    assert raws(LogTail(log, say=said.append)) == [b"one"] and said == []
+    assert raws(LogTail(log)) == [b"one"] and caplog.messages == []
 
 
 def test_what_was_read_and_renamed_before_is_not_read_again(log: Path) -> None:

@@ -227,7 +227,7 @@ class LogTail:
             if status.st_mtime_ns > at.changed_at and status.st_ino != at.inode
         ]
 
-    def _say_what_is_not_read(self) -> None:
+    def _warn_of_what_is_not_read(self) -> None:
         """Files whose lines nobody will see, written after the position's."""
         unread = siblings(self._path)
         for paths, why in (
