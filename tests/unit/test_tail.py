@@ -150,7 +150,9 @@ def test_without_a_position_it_begins_with_the_oldest_rotated_file(log: Path) ->
     ["plays.log.1", "plays.log-20260131", "plays.log-20260131-1769817600", "plays.1.log",
      "plays.log.2026-01-31_12", "plays-20260131.log"],
 )  # fmt: skip
-def test_names_that_rotation_gives_are_found(log: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_rotation_gives_are_found(
+    log: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, b"one\n")
     log.rename(log.with_name(name))
     append(log, b"two\n")
@@ -168,7 +170,9 @@ def test_names_that_rotation_gives_are_found(log: Path, name: str, caplog: pytes
 @pytest.mark.parametrize(
     "name", ["plays.log.bak", "plays.log~", "plays.log.old", "plays.log.1.bak", "plays.log.copy"]
 )
-def test_a_copy_beside_the_log_is_not_a_rotated_file_and_that_is_said(log: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_copy_beside_the_log_is_not_a_rotated_file_and_that_is_said(
+    log: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, b"one\n")
     shutil.copy2(log, log.with_name(name))
     assert raws(LogTail(log)) == [b"one"]
@@ -186,7 +190,9 @@ def test_a_log_that_is_renamed_to_any_name_while_it_is_read_is_read_to_its_end(l
     assert raws(resumed(reader)) == [b"two", b"three"]
 
 
-def test_compressed_files_are_said_not_to_be_read(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_compressed_files_are_said_not_to_be_read(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, b"two\n")
     append(log.with_name("plays.log-20260130.gz"), b"?")
     assert raws(LogTail(log)) == [b"two"]
@@ -194,7 +200,9 @@ def test_compressed_files_are_said_not_to_be_read(log: Path, caplog: pytest.LogC
     assert "plays.log-20260130.gz" in said and "compressed" in said
 
 
-def test_other_logs_in_the_folder_are_none_of_ours(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_logs_in_the_folder_are_none_of_ours(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, b"one\n")
     for name in ("plays-by-hand.log", "playlist.log.1", "gateway.log", "plays"):
         append(log.with_name(name), b"not ours\n")

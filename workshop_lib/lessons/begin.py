@@ -143,9 +143,7 @@ def _timed(title: str, work: Callable[[Progress], None], say: Say) -> None:
     """Do ``work`` on a line of its own: a dot every two seconds, then how long it took."""
     start = last = time.monotonic()
 
-    def dots(
-        step: str, done: float = 0, total: float | None = None, detail: str = ""
-    ) -> None:
+    def dots(step: str, done: float = 0, total: float | None = None, detail: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= 2:
             last = time.monotonic()
