@@ -35,6 +35,8 @@ def running(home: Path) -> Iterator[str]:
     assert "xpack.security.enabled: false" in yml
     (config / "elasticsearch.yml").write_text(
         yml.replace("xpack.security.enabled: false", "xpack.security.enabled: true")
+        # As in Docker, where Logstash's first document makes its index, by the template.
+        .replace("action.auto_create_index", "# action.auto_create_index")
         + "xpack.security.http.ssl.enabled: false\n"
     )
     files = access.files(dict.fromkeys(access.USERS, PASSWORD))

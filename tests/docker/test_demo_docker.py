@@ -39,6 +39,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
     monkeypatch.setattr(demo_docker, "Settings", lambda home: stack)
     client = connections.elasticsearch(stack)
     index = stack.index("plays-raw")
+    connections.create_index(stack, client, "plays-raw")
     client.index(index=index, id="17", document=DOCUMENT)
     # In place of Logstash, which no container runs here.
     monkeypatch.setattr(demo_docker, "follow", lambda *_: {"17": DOCUMENT})
@@ -63,6 +64,7 @@ def test_documents_of_an_index_and_of_none(stack: Settings) -> None:
     client = connections.elasticsearch(stack)
     index = stack.index("plays-raw")
     assert demo_docker.documents(client, index) == {}
+    connections.create_index(stack, client, "plays-raw")
     try:
         client.index(index=index, id="17", document=DOCUMENT)
         assert demo_docker.follow(client, index, 1) == {"17": DOCUMENT}

@@ -22,6 +22,7 @@ from workshop_lib.runtime import artifacts
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 
 VERSION = "8.19.20"
@@ -39,6 +40,8 @@ def yaml(folder: Path, port: int, transport_port: int) -> str:
         "path.data": str(folder / "data"),
         "path.logs": str(folder / "logs"),
         "xpack.security.enabled": False,
+        # An index of ours is made by create_index only; a document never makes it by guessing.
+        "action.auto_create_index": ",".join([*(f"-*{name}" for name in INDICES), "+*"]),
         # A laptop's disk is often nine tenths full; that must not make indices read-only.
         "cluster.routing.allocation.disk.threshold_enabled": False,
     }
