@@ -26,7 +26,7 @@ from workshop_lib.schema.play import MalformedPlay, parse, to_json
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
-from workshop_lib.stream.queries import QUERIES
+from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.run import run
 from workshop_lib.world.generate import generate
 

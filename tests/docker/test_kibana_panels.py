@@ -32,7 +32,7 @@ from workshop_lib.marketing.sms_server import serve
 from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
-from workshop_lib.stream.queries import QUERIES
+from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.run import run
 from workshop_lib.world.generate import generate
 

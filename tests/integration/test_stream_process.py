@@ -25,8 +25,8 @@ from stream_world import (
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
+from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
-from workshop_lib.stream.queries import QUERIES
 
 pytestmark = [
     pytest.mark.stack,

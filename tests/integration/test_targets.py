@@ -182,7 +182,7 @@ def test_without_the_guard_a_batch_done_again_sends_twice(
 ) -> None:
     """Negative control of the test above."""
     unguarded = DECIDE[DECIDE.index("redis.call('XADD'") :]
-    monkeypatch.setattr(targets, "offers", partial(targets.offers, script=unguarded))
+    monkeypatch.setattr(targets, "write_decided", partial(targets.write_decided, script=unguarded))
     accept(spark, ready)
     send(ready, EVERYBODY)
     flow(ready)

@@ -46,7 +46,7 @@ def forget_offers(settings: Settings) -> None:
     for pattern in OFFER_KEYS:
         for key in redis.scan_iter(match=settings.key(pattern), count=1000):
             redis.unlink(key)
-    progress.forget(settings, TARGETS_QUERY)
+    progress.start_over(settings, TARGETS_QUERY)
 
 
 def example_target(customer: int, event: int) -> dict[str, Any]:

@@ -29,8 +29,8 @@ from workshop_lib.runtime.console import quiet_clients
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.names import TARGETS_QUERY
 from workshop_lib.settings import Settings
-from workshop_lib.stream.progress import caught_up, forget
-from workshop_lib.stream.queries import Builder, Query
+from workshop_lib.stream.pipeline import Builder, Query
+from workshop_lib.stream.progress import caught_up, start_over
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.run import prepare, run
 from workshop_lib.stream.session import spark_session
@@ -60,7 +60,7 @@ def _stream(settings: Settings, queries: list[str], model: Future[None] | None) 
     for query in queries:
         if caught_up(settings, [query]):
             # It has read everything, but its index was deleted: it reads it again.
-            forget(settings, query)
+            start_over(settings, query)
     run(settings, queries, available_now=True, more={TARGETS_QUERY: _targets_of(model)})
 
 

@@ -1,10 +1,14 @@
-"""Stage 3 in the stream: who plays now, would take the offer, and may be asked.
+"""Stage 3 in the stream, on one page: who plays now, would take the offer, and may be asked.
 
-In: the records of topic ``plays``, the reference tables, the current model. Out: documents
-in index ``targets`` and entries of the outbox, each once however often a batch is written.
+::
 
-plays → listeners below Gold with an open account → their habits, as the model's own snapshot
-has them, joined by customer id → the model's score → from its threshold on: ``decide``.
+    records → parse → plays → listener → eligible → place → with_score → decided → index targets
+                                                                                   and outbox
+
+In: the records of topic ``plays``, the reference tables, the active model. Out: documents in
+index ``targets`` and entries of the outbox, each once however often a batch is written. The
+first steps are ``workshop_lib.stream``'s; the model's features come from its own snapshot,
+joined by customer id; ``decide`` is in ``outbox``.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import time
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+import pyarrow as pa
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,85 +38,88 @@ from workshop_lib.schema.tables import LISTENER
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stream.enrich import with_listener, with_place
-from workshop_lib.stream.queries import Query
+from workshop_lib.stream.pipeline import Query
 from workshop_lib.stream.reference import Reference
-from workshop_lib.stream.sinks import TALLY, Rows, Tally, write
-from workshop_lib.stream.sinks.elasticsearch import indexer
+from workshop_lib.stream.sinks import Sink, WriteResult
+from workshop_lib.stream.sinks.elasticsearch import write_to_index
 from workshop_lib.stream.source import parse, plays
 
 #: Levels that have something to gain from a day of Gold.
 BELOW_GOLD: Final = tuple(LEVEL[code] for code in sorted(LEVEL)[:-1])
 
 
-class Scorer(NamedTuple):
-    """A model ready to score; ``habits``: customer_id and the model's features."""
+class ScoringModel(NamedTuple):
+    """A model ready to score; ``features``: customer_id and the model's features."""
 
     version: str
     threshold: float
     pipeline: PipelineModel
-    habits: DataFrame
+    features: DataFrame
 
 
 def targets_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
     """Plays → targets. Without an accepted model it reads the plays and offers nothing."""
     connections.create_index(settings, connections.elasticsearch(settings), TARGETS_INDEX)
     optouts.load(settings)
-    in_use = InUse(records.sparkSession, settings)
+    active = ActiveModel(records.sparkSession, settings)
+    candidates = (
+        records.transform(parse, settings)
+        .transform(plays)
+        .transform(with_listener, reference.customers)
+        .transform(eligible)
+        .transform(with_place, reference.places)
+    )
+    # The model may be another one in each batch.
+    return Query(candidates, (write_decided(settings),), active.begin, active.select)
 
-    def written(parsed: DataFrame) -> DataFrame:
-        if in_use.scorer is None:
-            return parsed.sparkSession.createDataFrame([], TALLY)
-        listeners = with_listener(plays(parsed), reference.customers)
-        chosen = choose(with_place(may_be_asked(listeners), reference.places), in_use.scorer)
-        return offers(chosen, settings)
 
-    return Query(parse(records, settings), written, in_use.begin)
-
-
-def may_be_asked(listeners: DataFrame) -> DataFrame:
+def eligible(listeners: DataFrame) -> DataFrame:
     """Plays of known customers below Gold whose account is open."""
     return listeners.where(
         F.col("customer_known") & F.col("account_open") & F.col("level").isin(*BELOW_GOLD)
     )
 
 
-def choose(listeners: DataFrame, scorer: Scorer) -> DataFrame:
-    """Those plays whose listener the model chooses, with its version, score and threshold.
+def with_score(candidates: DataFrame, model: ScoringModel) -> DataFrame:
+    """Those plays whose listener the model selects, with its version, score and threshold.
 
-    A customer without habits in the snapshot is nobody the model can tell anything about.
+    A customer without features in the snapshot is nobody the model can say anything about.
     """
-    known = listeners.join(F.broadcast(scorer.habits), "customer_id")
+    known = candidates.join(F.broadcast(model.features), "customer_id")
     return (
-        score(scorer.pipeline, known)
-        .where(F.col("score") >= scorer.threshold)
+        score(model.pipeline, known)
+        .where(F.col("score") >= model.threshold)
         .select(
             "customer_id",
             "event_id",
             F.unix_millis("played_at").alias("played_ms"),
             *LISTENER,
             "score",
-            F.lit(scorer.threshold).alias("threshold"),
-            F.lit(scorer.version).alias("model_version"),
+            F.lit(model.threshold).alias("threshold"),
+            F.lit(model.version).alias("model_version"),
         )
     )
 
 
-def offers(chosen: DataFrame, settings: Settings, script: str = DECIDE) -> DataFrame:
-    """Decide on the rows of ``choose`` where they are, on the executors; the tallies.
+def write_decided(settings: Settings, script: str = DECIDE) -> Sink:
+    """A sink of the rows of ``with_score``: decides on them where they are, on the executors.
 
     Decided in Redis first, then into index ``targets``: what is decided stays decided, so
     after a crash in between the same batch finds its targets and writes their documents.
     """
-    index = indexer(settings, TARGETS_INDEX)
+    to_index = write_to_index(settings, TARGETS_INDEX)
 
-    def writer(rows: Rows) -> Tally:
-        decided = _decide(rows, settings, script)
-        return index([{"id": t["target_id"], "document": json.dumps(t)} for t in decided])
+    def write(batch: pa.RecordBatch) -> WriteResult:
+        decided = _decide(batch.to_pylist(), settings, script)
+        if not decided:
+            return WriteResult()
+        rows = [{"id": each["target_id"], "document": json.dumps(each)} for each in decided]
+        return to_index(pa.RecordBatch.from_pylist(rows))
 
-    return write(chosen, writer)
+    return write
 
 
-def _decide(rows: Rows, settings: Settings, script: str) -> list[dict[str, Any]]:
+def _decide(rows: list[dict[str, Any]], settings: Settings, script: str) -> list[dict[str, Any]]:
     """The targets that these rows are, or were when they came before."""
     client = connections.redis_client(settings)
     try:
@@ -142,16 +150,16 @@ def _target(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class InUse:
+class ActiveModel:
     """The model of the batch that is being written; a new one comes in between two batches.
 
     Which one a batch had is noted before it is written. Done again after a crash, it has the
-    same one: another could choose others, and leave an offer that was sent without a document.
+    same one: another could select others, and leave an offer that was sent without a document.
     """
 
     def __init__(self, spark: SparkSession, settings: Settings) -> None:
         self.spark, self.settings = spark, settings
-        self.scorer: Scorer | None = None
+        self.model: ScoringModel | None = None
         self._note = settings.home / "stream" / "targets-model.json"
 
     def begin(self, batch: int) -> dict[str, Any]:
@@ -162,27 +170,31 @@ class InUse:
         version = (noted or {})["version"] if again else registry.current_version(self.settings)
         if not again:
             save(self._note, {"batch": batch, "version": version})
-        why = self._take(version)
-        return {"model": self.scorer.version if self.scorer else None, "no_offers": why}
+        reason = self._activate(version)
+        return {"model": self.model.version if self.model else None, "no_offers": reason}
 
-    def _take(self, version: str | None) -> str | None:
-        """Make ``version`` the one in use; why not, if it cannot be: no model, no offers."""
-        if self.scorer and self.scorer.version == version:
+    def select(self, candidates: DataFrame) -> DataFrame:
+        """``with_score`` by the model of this batch; no rows without one."""
+        return with_score(candidates, self.model) if self.model else candidates.limit(0)
+
+    def _activate(self, version: str | None) -> str | None:
+        """Make ``version`` the active one; why not, if it cannot be: no model, no offers."""
+        if self.model and self.model.version == version:
             return None
-        if self.scorer:
-            self.scorer.habits.unpersist()
-            self.scorer = None
+        if self.model:
+            self.model.features.unpersist()
+            self.model = None
         if version is None:
             return "no accepted model yet: `workshop train` makes one"
         try:
             model = registry.load(self.settings, version)
         except WorkshopError as error:
             return str(error)
-        habits = self.spark.read.parquet(str(model.snapshot))
-        self.scorer = Scorer(
+        snapshot = self.spark.read.parquet(str(model.snapshot))
+        self.model = ScoringModel(
             version,
             model.threshold,
             PipelineModel.load(str(model.pipeline)),
-            habits.select("customer_id", *model.feature_names).dropna().cache(),
+            snapshot.select("customer_id", *model.feature_names).dropna().cache(),
         )
         return None

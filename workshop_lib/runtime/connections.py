@@ -214,11 +214,12 @@ def bulk_index(
                 trouble = elasticsearch_error(answer.get("status", 503), error)
                 if trouble:
                     raise trouble
-                yield RejectedDocument(answer["_id"], document, _reason(error))
+                yield RejectedDocument(answer["_id"], document, bulk_reason(error))
     yield from rejected
 
 
-def _reason(error: Any) -> str:
+def bulk_reason(error: Any) -> str:
+    """The reason in one line, from the error of an item of a bulk answer."""
     if not isinstance(error, dict):
         return str(error)
     cause = error.get("caused_by") or {}

@@ -22,14 +22,14 @@ from pyspark.sql import functions as F
 
 from workshop_lib.marketing.learn import learn
 from workshop_lib.marketing.registry import Model
-from workshop_lib.marketing.targets import Scorer, choose, may_be_asked
+from workshop_lib.marketing.targets import ScoringModel, eligible, with_score
 from workshop_lib.runtime import class_archive
 from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.schema.play import MalformedPlay, parse, to_json
 from workshop_lib.settings import Settings
 from workshop_lib.stream import source
 from workshop_lib.stream.enrich import enrich, with_listener, with_place
-from workshop_lib.stream.queries import QUERIES
+from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.reference import Reference, load, to_spark
 from workshop_lib.stream.session import spark_session
 from workshop_lib.stream.sinks.elasticsearch import document
@@ -118,9 +118,9 @@ def _write(plays: DataFrame, model: Model, reference: Reference) -> None:
     full = enrich(plays, reference).withColumn("processed_at", F.current_timestamp())
     _nowhere(document(full, PLAYS_INDEX, F.col("event_id")))
     habits = plays.sparkSession.read.parquet(str(model.snapshot))
-    scorer = Scorer("", 0.0, PipelineModel.load(str(model.pipeline)), habits.dropna().cache())
-    listeners = may_be_asked(with_listener(plays, reference.customers))
-    _nowhere(choose(with_place(listeners, reference.places), scorer))
+    scorer = ScoringModel("", 0.0, PipelineModel.load(str(model.pipeline)), habits.dropna().cache())
+    listeners = eligible(with_listener(plays, reference.customers))
+    _nowhere(with_score(with_place(listeners, reference.places), scorer))
 
 
 def _nowhere(rows: DataFrame) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pyspark.daemon import manager
 
 import workshop_lib.marketing.targets
-import workshop_lib.stream.queries  # noqa: F401
+import workshop_lib.stream.pipeline  # noqa: F401
 
 if __name__ == "__main__":
     manager()

@@ -1,8 +1,9 @@
 """Stage 2, step 2: each play gets its listener, its track and its place.
 
-In: plays (``source.plays``) and the three reference tables. Out: the same plays, none
-more and none less, with the further fields of ``schema.tables.INDICES["plays"]``. An id that
-no table has leaves ``unknown`` labels, and ``customer_known`` or ``track_known`` false.
+In: rows with the fields of a play and the three reference tables; ``plays_query`` passes
+malformed records (fields null) through, too. Out: the same rows, none more and none less, with
+the further fields of ``schema.tables.INDICES["plays"]``. An id that no table has leaves
+``unknown`` labels, and ``customer_known`` or ``track_known`` false.
 """
 
 from __future__ import annotations

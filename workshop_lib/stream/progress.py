@@ -2,7 +2,7 @@
 
 A batch's numbers are written when its output is, just before Spark commits it. If a crash
 comes in between, the batch runs again under the same number, and its numbers replace the
-earlier ones instead of being added to them. Only what Spark tells after the commit, the
+earlier ones instead of being added to them. Only what Spark reports after the commit, the
 watermark and the dropped rows, can miss the one batch during which a crash came.
 """
 
@@ -22,8 +22,8 @@ from workshop_lib.runtime.connections import consumer
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
-from workshop_lib.stream.queries import QUERIES
-from workshop_lib.stream.sinks import Tally
+from workshop_lib.stream.pipeline import QUERIES
+from workshop_lib.stream.sinks import WriteResult
 
 #: A batch's own thread and the one that reads Spark's reports both change the files.
 _CHANGING = threading.Lock()
@@ -70,17 +70,17 @@ def checkpoint(settings: Settings, query: str) -> Path:
     return settings.checkpoints / (settings.namespace or "default") / query
 
 
-def forget(settings: Settings, query: str) -> None:
-    """Forget how far ``query`` has come; all that it writes bears being written again."""
+def start_over(settings: Settings, query: str) -> None:
+    """Delete checkpoint and progress of ``query``; all its writes may be repeated."""
     shutil.rmtree(checkpoint(settings, query), ignore_errors=True)
     for file in (settings.home / "stream").glob(f"{query}*.json"):
         file.unlink()
 
 
 def record_batch(
-    settings: Settings, query: str, batch: int, tally: Tally, about: Mapping[str, Any]
+    settings: Settings, query: str, batch: int, result: WriteResult, more: Mapping[str, Any]
 ) -> None:
-    """Note that ``batch`` is written, and what the query says ``about`` it.
+    """Save that ``batch`` is written, and what ``Query.begin`` returned for it.
 
     Call it before Spark commits the batch.
     """
@@ -97,16 +97,16 @@ def record_batch(
             "offsets": consumed,
             "input_rows": before["input_rows"]
             + sum(end - before["offsets"].get(p, 0) for p, end in consumed.items()),
-            "written": before["written"] + tally.written,
-            "dead_lettered": before["dead_lettered"] + tally.dead_lettered,
+            "written": before["written"] + result.written,
+            "dead_lettered": before["dead_lettered"] + result.dead_lettered,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            **about,
+            **more,
         }
         save(_path(settings, query), known)
 
 
 def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> None:
-    """Note what Spark's own progress ``report`` of a batch tells beyond ``record_batch``."""
+    """Save what Spark's own progress ``report`` of a batch says beyond ``record_batch``."""
     with _CHANGING:
         known = progress(settings, query) or _nothing(settings, query)
         dropped = sum(state["numRowsDroppedByWatermark"] for state in report["stateOperators"])
@@ -116,7 +116,7 @@ def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> 
 
 
 def record_failure(settings: Settings, query: str, why: str | None) -> None:
-    """Note why the query ended, or with None that it is running again."""
+    """Save why the query ended, or with None that it is running again."""
     with _CHANGING:
         known = progress(settings, query)
         if known is None and why is None:

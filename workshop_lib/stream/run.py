@@ -1,7 +1,7 @@
 """Stage 2: start the queries, follow them, stop them in order.
 
-In: Settings and the names of queries. Out: what they write, and ``progress`` of each. One
-that fails ends the run, whatever the others do: half a result is not to be mistaken for one.
+In: Settings and the names of queries. Out: what they write, and ``progress`` of each. If one
+fails, the run ends, whatever the others do: half a result must not look like a whole one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pyspark.sql.streaming import StreamingQuery
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.lock import only_one
-from workshop_lib.schema.names import INDEX_OF_QUERY
+from workshop_lib.schema.names import INDEX_OF_QUERY, PLAYS_QUERY, TARGETS_QUERY
 from workshop_lib.settings import Settings
-from workshop_lib.stream.live import told
+from workshop_lib.stream.pipeline import QUERIES, Builder, Query
 from workshop_lib.stream.progress import (
     caught_up,
     checkpoint,
@@ -29,10 +29,10 @@ from workshop_lib.stream.progress import (
     record_committed,
     record_failure,
 )
-from workshop_lib.stream.queries import QUERIES, STATELESS, Builder, Query
+from workshop_lib.stream.publish import publishing_progress
 from workshop_lib.stream.reference import Reference, load, to_spark
 from workshop_lib.stream.session import spark_session
-from workshop_lib.stream.sinks import total
+from workshop_lib.stream.sinks import write
 from workshop_lib.stream.source import records
 
 __all__ = ["caught_up", "progress", "run"]
@@ -43,7 +43,7 @@ Report = Callable[[str, dict[str, Any]], None]
 POLL_SECONDS = 0.2
 
 
-class Batches:
+class BatchWriter:
     """Writes a query's batches, one at a time, and knows whether one is being written."""
 
     def __init__(self, settings: Settings, name: str, query: Query) -> None:
@@ -54,17 +54,17 @@ class Batches:
     def __call__(self, batch: DataFrame, number: int) -> None:
         self.idle.clear()
         try:
-            about = self.query.begin(number)
-            tally = total(self.query.written(batch))
-            record_batch(self.settings, self.name, number, tally, about)
+            more = self.query.begin(number)
+            result = write(self.query.each_batch(batch), *self.query.sinks)
+            record_batch(self.settings, self.name, number, result, more)
         finally:
             self.idle.set()
 
 
-class Running:
+class RunningQuery:
     """A started query, and how much of Spark's reports on it was read already."""
 
-    def __init__(self, settings: Settings, query: StreamingQuery, batches: Batches) -> None:
+    def __init__(self, settings: Settings, query: StreamingQuery, batches: BatchWriter) -> None:
         self.settings, self.query, self.batches = settings, query, batches
         self.name = batches.name
         self.reported = -1
@@ -84,7 +84,7 @@ class Running:
         """Let the batch that is being written end, then stop.
 
         If the next one has begun by then, it is left without being committed and the next
-        start does it again: all writes bear that.
+        start does it again: all writes may be repeated.
         """
         self.batches.idle.wait()
         self.query.stop()
@@ -114,7 +114,7 @@ def run(
         running = [
             start(spark, settings, name, table[name], reference, available_now) for name in names
         ]
-        with told(settings, names):
+        with publishing_progress(settings, names):
             try:
                 while not stop.is_set() and any(each.query.isActive for each in running):
                     _follow(running, report)
@@ -138,11 +138,11 @@ def start(
     builder: Builder,
     reference: Reference,
     available_now: bool,
-) -> Running:
+) -> RunningQuery:
     """Start the query that ``builder`` makes, named ``name``, where its checkpoint left it."""
-    limit = settings.batch_records if name in STATELESS else 0
+    limit = settings.batch_records if name in (PLAYS_QUERY, TARGETS_QUERY) else 0
     query = builder(records(spark, settings, limit), reference, settings)
-    batches = Batches(settings, name, query)
+    batches = BatchWriter(settings, name, query)
     trigger: dict[str, Any] = (
         {"availableNow": True}
         if available_now
@@ -159,10 +159,10 @@ def start(
         .foreachBatch(batches)
         .start()
     )
-    return Running(settings, started, batches)
+    return RunningQuery(settings, started, batches)
 
 
-def _follow(running: list[Running], report: Report | None) -> None:
+def _follow(running: list[RunningQuery], report: Report | None) -> None:
     """Read all reports; ``WorkshopError`` when a query has failed."""
     for each in running:
         each.follow(report)
@@ -173,13 +173,13 @@ def _follow(running: list[Running], report: Report | None) -> None:
             record_failure(each.settings, each.name, why)
             raise WorkshopError(
                 f"The stream `{each.name}` failed: {why}",
-                "Start it again when that is mended; it goes on where it was. "
+                "Fix that and start it again; it continues where it was. "
                 f"Details: {each.settings.logs / 'spark.log'}.",
             )
 
 
 def cause(text: str) -> str:
-    """The one line of a query's long error that says what happened."""
+    """The one line of a query's long error that names its cause."""
     ours = re.findall(r"WorkshopError: (.+)", text)
     python = re.findall(r"^\s*(?:\w+\.)*(\w*(?:Error|Exception): .+)", text, re.MULTILINE)
     lines = [line.strip() for line in ours or python or text.splitlines() if line.strip()]

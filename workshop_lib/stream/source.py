@@ -1,4 +1,4 @@
-"""Stage 2, step 1: records of topic ``plays`` → plays, and what is none.
+"""Stage 2, step 1: records of topic ``plays`` → plays, and malformed records.
 
 In: rows as Spark's Kafka source gives them. Out of ``parse``: the same rows with the
 fields of ``schema.play.PLAY`` and ``reason``, null for a good play; ``plays`` and ``bad``
@@ -23,7 +23,7 @@ ORIGIN: Final = ("key", "value", "topic", "partition", "offset")
 #: played_at is read as text first: Spark's own reading would take many other forms too.
 _JSON: Final = spark_schema({**PLAY, "played_at": "keyword"}) + ", broken string"
 #: One object without objects in it; the JSON reader alone stops reading at its end.
-_FLAT: Final = r"(?s)^\s*\{[^{}]*\}\s*$"
+_FLAT: Final = r"(?s)^\s*\{[^{}]*\}\s*\z"
 
 
 def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFrame:
@@ -66,19 +66,19 @@ def plays(parsed: DataFrame) -> DataFrame:
 
 
 def bad(parsed: DataFrame) -> DataFrame:
-    """What is no play: the origin and ``reason``."""
+    """Malformed records: the origin and ``reason``."""
     return parsed.where(F.col("reason").isNotNull()).select(*ORIGIN, "reason")
 
 
 def _moment() -> Column:
-    """``played_at`` as a timestamp, null when it is none."""
+    """``played_at`` as a timestamp, null when it is not a valid one."""
     text = F.col("json.played_at")
-    # The pattern comes first: try_to_timestamp also takes dates alone and other zones.
-    return F.when(text.rlike(f"^{ISO_PATTERN}$"), F.try_to_timestamp(text))
+    # The pattern comes first: try_to_timestamp also takes dates alone, other zones, the year 0.
+    return F.when(text.rlike(rf"^(?!0000){ISO_PATTERN}\z"), F.try_to_timestamp(text))
 
 
 def _reason(settings: Settings) -> Column:
-    """Why the record is no play: the first line of the table that holds."""
+    """Why the record is malformed: the first line of the table that holds."""
     latest = F.col("timestamp") + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
 
     table = (
@@ -103,5 +103,5 @@ def _wrong(name: str) -> Column:
     if kind == "keyword":
         # The JSON reader turns a number into text where text is wanted.
         is_text = F.col("text").rlike(rf'"{name}"\s*:\s*"')
-        return value.isNull() | ~is_text | ~value.rlike(f"^{PATTERNS[name]}$")
+        return value.isNull() | ~is_text | ~value.rlike(rf"^{PATTERNS[name]}\z")
     return value.isNull()

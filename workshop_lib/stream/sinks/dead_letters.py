@@ -6,6 +6,7 @@ offset in the headers tell that they are the same.
 
 from __future__ import annotations
 
+import pyarrow as pa
 from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
@@ -13,7 +14,7 @@ from workshop_lib.ingest.dead_letters import DeadLetter, headers
 from workshop_lib.runtime import connections
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
-from workshop_lib.stream.sinks import Rows, Tally, Writer
+from workshop_lib.stream.sinks import Sink, WriteResult
 from workshop_lib.stream.source import ORIGIN
 
 
@@ -39,22 +40,12 @@ def send(settings: Settings, letters: list[DeadLetter]) -> None:
         ) from error
 
 
-def dead_letters(settings: Settings, stage: str) -> Writer:
-    """A writer of rows with the origin of a record and ``reason``."""
+def send_to_dead_letter(settings: Settings, stage: str) -> Sink:
+    """A sink of rows with the origin of a record and ``reason``."""
 
-    def write(rows: Rows) -> Tally:
-        send(
-            settings,
-            [
-                DeadLetter(
-                    **{name: row[name] for name in ORIGIN},
-                    stage=stage,
-                    error="MalformedPlay",
-                    reason=row["reason"],
-                )
-                for row in rows
-            ],
-        )
-        return Tally(0, len(rows))
+    def write(batch: pa.RecordBatch) -> WriteResult:
+        rows = batch.select([*ORIGIN, "reason"]).to_pylist()
+        send(settings, [DeadLetter(**row, stage=stage, error="MalformedPlay") for row in rows])
+        return WriteResult(0, len(rows))
 
     return write

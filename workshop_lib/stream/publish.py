@@ -1,9 +1,9 @@
-"""How far each query is, told to Redis every two seconds while the streams run.
+"""Publishes to Redis every two seconds how far each query is, while the streams run.
 
-In: the progress files, and where topic ``plays`` ends. Out: hash ``streams:progress``, field =
-query, value = JSON with lag (records in the topic that it has not written), input_rows,
-batch, dead_lettered, dropped_by_watermark, failed, running, and at (the moment of telling).
-Absolute values: a word too many or too few changes nothing.
+In: the progress files, and the end offsets of topic ``plays``. Out: hash ``streams:progress``,
+field = query, value = JSON with lag (records in the topic that it has not written), input_rows,
+batch, dead_lettered, dropped_by_watermark, failed, running, and at (when it was published).
+Values are absolute: one message more or less changes nothing.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ CARRIED = ("batch", "input_rows", "dead_lettered", "dropped_by_watermark", "fail
 
 
 @contextmanager
-def told(settings: Settings, names: Sequence[str]) -> Iterator[None]:
-    """While the body runs, Redis hears how far the queries ``names`` are; at its end, too."""
+def publishing_progress(settings: Settings, names: Sequence[str]) -> Iterator[None]:
+    """While the body runs, Redis gets the progress of the queries ``names``; at its end, too."""
     stop = threading.Event()
 
-    def keep_telling() -> None:
+    def loop() -> None:
         while not stop.wait(EVERY_SECONDS):
-            # A look at the streams, not part of them: they themselves say who is away.
+            # For onlookers only: the sinks themselves report a server that is away.
             with suppress(RedisError, KafkaError):
-                tell(settings, names, running=True)
+                publish_progress(settings, names, running=True)
 
-    teller = threading.Thread(target=keep_telling, name="tells how far", daemon=True)
-    teller.start()
+    thread = threading.Thread(target=loop, name="publish progress", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        teller.join()
+        thread.join()
         with suppress(RedisError, KafkaError):
-            tell(settings, names, running=False)
+            publish_progress(settings, names, running=False)
 
 
-def tell(settings: Settings, names: Sequence[str], running: bool) -> None:
+def publish_progress(settings: Settings, names: Sequence[str], running: bool) -> None:
     """Write the hash now."""
-    # Kafka away: rather no word than a stream that waits to be stopped.
+    # With Kafka away nothing is published: a stream must not wait for it when it stops.
     ends = offsets(settings, "end", bootstrap_timeout_ms=2000)
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     fields: dict[Any, Any] = {}
