@@ -18,7 +18,7 @@ from workshop_lib.settings import PROJECT
 
 WEB = PROJECT / "web"
 NODE = Path(executable.ROOT_DIR) / "bin" / "node"
-_NPM = Path(executable.ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+NPM = Path(executable.ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _STAMP = WEB / "node_modules" / ".lock-sha256"
 
 
@@ -41,7 +41,7 @@ def install(tests: bool = True) -> bool:
             return False
         done = subprocess.run(
             [
-                *(NODE, _NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"),
+                *(NODE, NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"),
                 *(() if tests else ("--omit=dev",)),
             ],
             cwd=WEB,
