@@ -353,3 +353,51 @@ def test_a_server_that_is_away_is_named(shown: Settings, tmp_path: Path) -> None
     away = shown.model_copy(update={"elasticsearch_url": "http://127.0.0.1:9"})
     with pytest.raises(WorkshopError, match="does not answer"):
         find(away, ALL)
+
+
+def test_a_failed_update_says_so_in_place_of_the_picture(shown: Settings) -> None:
+    view = Visualize(shown)
+    view.bar.to(ALL)
+    assert "<img" in view.figure.value
+    view.metric.value, view.metric_field.value = "average", "age"
+    view.update.click()
+    assert "<img" not in view.figure.value
+    assert "Not updated. A pie cannot show the average" in view.figure.value
+    assert view.answer is None
+    view.kind.value = "bar"
+    view.update.click()
+    assert "<img" in view.figure.value
+    assert view.bar.message.value == ""
+
+
+def test_bars_beyond_the_last_are_not_chosen_and_no_hits_cannot_be_zoomed(shown: Settings) -> None:
+    view = Discover(shown)
+    view.bar.to(ALL)
+    count = len(view.found.histogram)
+    view.choose_bars(-1, 1)
+    assert view.bars.index == (0, 1)
+    view.choose_bars(count - 1, count + 1)
+    assert view.bars.index == (count - 1, count - 1)
+    view.bar.to(ALL.add(Filter.of("state", "is", "ZZ")))
+    assert view.found.hits == 0
+    view.choose_bars(-1, 1)
+    view.zoom.click()
+    assert "no bars to zoom to" in view.bar.message.value
+    view.bar.to(ALL)
+    view.choose_bars(4, 8)
+    view.zoom.click()
+    assert view.found.hits > 0
+
+
+def test_a_view_says_what_to_do_when_it_is_of_another_kernel(shown: Settings) -> None:
+    shown_html: list = []
+    view = Discover(shown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "workshop_lib.charts.explore.controls.display", lambda x, **_: shown_html.append(x)
+        )
+        view._ipython_display_()
+    bundle, note = shown_html
+    assert bundle["text/plain"] == repr(view)
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "run this cell again" in note.data

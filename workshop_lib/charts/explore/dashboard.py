@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import ipywidgets as widgets
 
 from workshop_lib.charts import saved
 from workshop_lib.charts.ask import Answer, ask
-from workshop_lib.charts.explore.controls import bundle
+from workshop_lib.charts.explore.controls import View
 from workshop_lib.charts.explore.search_bar import SearchBar
 from workshop_lib.charts.pictures.draw import draw
 from workshop_lib.charts.pictures.style import Picture
@@ -24,7 +23,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
 
-class Dashboard:
+class Dashboard(View):
     """Kibana's Dashboard. ``answers`` and ``pictures`` are in the order of ``charts``."""
 
     def __init__(
@@ -43,28 +42,23 @@ class Dashboard:
                     saved.named("chart", held.charts, each)
                 held.dashboards[saved.check_name(name)] = list(charts)
             self.charts = saved.named("dashboard", held.dashboards, name)
-            self._held = [saved.named("chart", held.charts, each) for each in self.charts]
-        if not self._held:
+            self._saved = [saved.named("chart", held.charts, each) for each in self.charts]
+        if not self._saved:
             raise WorkshopError(f"The dashboard {name!r} has no charts.", "Name some.")
         self.answers: list[Answer] = []
         self.pictures: list[Picture] = []
         self.panels = [widgets.HTML(layout=widgets.Layout(flex="1 1 420px")) for _ in self.charts]
-        search = Search(self._held[0].search.index, TimeRange.named(time))
+        search = Search(self._saved[0].search.index, TimeRange.named(time))
         self.bar = SearchBar(settings, search, self._ask)
         row = widgets.Layout(flex_flow="row wrap", align_items="flex-start")
-        self.view = widgets.VBox(
-            [
-                widgets.HTML(f"<h3>{escape(name)}</h3>"),
-                self.bar.view,
-                widgets.HBox(self.panels, layout=row),
-            ]
-        )
+        title = widgets.HTML(f"<h3>{escape(name)}</h3>")
+        self.view = widgets.VBox([title, self.bar.view, widgets.HBox(self.panels, layout=row)])
         self.bar.run(self._ask)
 
     def _ask(self) -> None:
         shown = self.bar.search
         self.answers = [
-            ask(self._settings, _together(held.search, shown), held.chart) for held in self._held
+            ask(self._settings, _together(each.search, shown), each.chart) for each in self._saved
         ]
         self.pictures = [draw(answer) for answer in self.answers]
         for panel, picture in zip(self.panels, self.pictures, strict=True):
@@ -73,9 +67,6 @@ class Dashboard:
     def __repr__(self) -> str:
         lines = [f"Dashboard {self.name}, {self.bar.search.time}"]
         return "\n".join([*lines, *(f"- {each.alt}" for each in self.pictures)])
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return bundle(self.view, repr(self))
 
 
 def _together(own: Search, shown: Search) -> Search:

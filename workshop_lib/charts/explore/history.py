@@ -1,4 +1,4 @@
-"""Where one has been: a list of states to go back and forward in, as in a browser."""
+"""The searches that were shown: a list to go back and forward in, as in a browser."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ State = TypeVar("State")
 
 @dataclass
 class History(Generic[State]):
-    """States in the order they were visited; ``place`` is where one is."""
+    """States in the order they were visited; ``place`` is the number of the present one."""
 
     states: list[State] = field(default_factory=list)
     place: int = -1
 
     def visit(self, state: State) -> None:
-        """Go to ``state``; what was ahead is forgotten. Staying is no visit."""
-        if self.states and self.states[self.place] == state:
-            return
-        self.states[self.place + 1 :] = [state]
-        self.place += 1
+        """Go to ``state``; what was ahead is forgotten. The present one is not visited again."""
+        if not self.states or self.states[self.place] != state:
+            self.place += 1
+            self.states[self.place :] = [state]
 
     def back(self) -> State:
         self.place = max(0, self.place - 1)

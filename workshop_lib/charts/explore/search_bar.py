@@ -1,6 +1,6 @@
 """The head of every view: time range, query and filter pills, with back and forward.
 
-In: a search and whom to tell when it changes. Out: the changed search. A widget, and thin:
+In: a search, and what to call when it changes. Out: the changed search. A widget, and thin:
 what a search is stands in ``search``. Every control works by keyboard, and from code by
 setting ``.value`` and calling ``.click()``.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import ipywidgets as widgets
 
 from workshop_lib.charts.explore import html
-from workshop_lib.charts.explore.controls import button
+from workshop_lib.charts.explore.controls import button, choice, entry, row, tick
 from workshop_lib.charts.explore.history import History
 from workshop_lib.charts.fields import Field, fields
 from workshop_lib.charts.search import OPERATORS, Filter, Search, Value
@@ -23,6 +23,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
 ABSOLUTE: Final = "Absolute"
+SYNTAX: Final = "Lucene or KQL, for example: is_mobile:true AND zip:9*"
 
 
 class SearchBar:
@@ -34,59 +35,35 @@ class SearchBar:
         self._quiet = False
         self.history: History[Search] = History()
         self.message = widgets.HTML()
-        wide = widgets.Layout(width="auto", flex="1 1 auto", min_width="160px")
-        narrow = widgets.Layout(width="auto", flex="0 1 190px")
-        self.back = button("◀ Back", "Back to the search before")
-        self.forward = button("Forward ▶", "Forward to the search after")
-        self.refresh = button("Refresh", "Ask again", "primary")
-        self.time = widgets.Dropdown(
-            options=[*COMMONLY_USED, ABSOLUTE], description="Time range", layout=narrow
-        )
-        self.time.layout.flex = "0 1 260px"
-        self.start = widgets.Text(description="from", continuous_update=False, layout=narrow)
-        self.end = widgets.Text(description="to", continuous_update=False, layout=narrow)
+
+        def on(action: Callable[[], None]) -> Callable[[], None]:
+            return lambda: self._do(action)
+
+        self.back = button("◀ Back", "Back to the search before", on(self._back))
+        self.forward = button("Forward ▶", "Forward to the search after", on(self._forward))
+        self.refresh = button("Refresh", "Ask again", on(self._at), "primary")
+        ranges = [*COMMONLY_USED, ABSOLUTE]
+        self.time = choice("Time range", ranges, "260px", on(self._take_time))
+        self.start = entry("from", changed=on(self._take_moments))
+        self.end = entry("to", changed=on(self._take_moments))
         self.start.style.description_width = self.end.style.description_width = "36px"
-        self.query = widgets.Text(
-            description="Search",
-            placeholder="Lucene syntax, for example: is_mobile:true AND zip:9*",
-            continuous_update=False,
-            layout=wide,
-        )
+        self.query = entry("Search", changed=on(self._take_query), placeholder=SYNTAX)
+        self.query.layout.flex = "1 1 auto"
         names = [(each.label, each.name) for each in self.fields]
-        self.field = widgets.Dropdown(options=names, description="Add filter", layout=narrow)
-        self.field.layout.flex = "0 1 260px"
-        self.operator = widgets.Dropdown(
-            options=list(OPERATORS), layout=widgets.Layout(width="auto", flex="0 1 130px")
-        )
-        self.value = widgets.Text(
-            placeholder="value; several with a comma", continuous_update=False, layout=narrow
-        )
-        self.add = button("Add", "Add this filter")
+        self.field = choice("Add filter", names, "260px")
+        self.operator = choice("", list(OPERATORS), "130px")
+        self.value = entry(placeholder="value; several with a comma")
+        self.add = button("Add", "Add this filter", on(self._take_filter))
         self.pills = widgets.VBox()
-        row = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.view = widgets.VBox(
             [
-                widgets.HBox(
-                    [self.time, self.start, self.end, self.back, self.forward, self.refresh],
-                    layout=row,
-                ),
-                widgets.HBox([self.query], layout=row),
-                widgets.HBox([self.field, self.operator, self.value, self.add], layout=row),
+                row(self.time, self.start, self.end, self.back, self.forward, self.refresh),
+                row(self.query),
+                row(self.field, self.operator, self.value, self.add),
                 self.pills,
                 self.message,
             ]
         )
-        self.time.observe(lambda _: self._do(self._take_time), "value")
-        for text in (self.start, self.end):
-            text.observe(lambda _: self._do(self._take_moments), "value")
-        self.query.observe(
-            lambda _: self._do(lambda: self.to(replace(self.search, query=self.query.value))),
-            "value",
-        )
-        self.add.on_click(lambda _: self._do(self._take_filter))
-        self.back.on_click(lambda _: self._do(lambda: self._at(self.history.back())))
-        self.forward.on_click(lambda _: self._do(lambda: self._at(self.history.forward())))
-        self.refresh.on_click(lambda _: self._do(lambda: self._at(self.search)))
         self.history.visit(search)
         self._show()
 
@@ -95,13 +72,13 @@ class SearchBar:
         return self.history.states[self.history.place]
 
     def to(self, search: Search) -> None:
-        """Go to ``search``, remembering where one was."""
+        """Go to ``search``; back leads to the present one."""
         search.time.span()  # an impossible one is refused before it is gone to
         self.history.visit(search)
-        self._at(search)
+        self._at()
 
     def run(self, action: Callable[[], None]) -> None:
-        """Do ``action``; what goes wrong is said in one line, without a traceback."""
+        """Do ``action``; an error is shown in one line, without a traceback."""
         try:
             self.message.value = ""
             action()
@@ -112,32 +89,45 @@ class SearchBar:
         if not self._quiet:
             self.run(action)
 
-    def _at(self, search: Search) -> None:
+    def _at(self) -> None:
         self._show()
         self._changed()
 
+    def _back(self) -> None:
+        self.history.back()
+        self._at()
+
+    def _forward(self) -> None:
+        self.history.forward()
+        self._at()
+
+    def _change(self, **what: Any) -> None:
+        self.to(replace(self.search, **what))
+
     def _take_time(self) -> None:
-        if self.time.value == ABSOLUTE:  # show as moments what was named
+        if self.time.value == ABSOLUTE:  # the named range as moments
             span = self.search.time.span()
-            self.to(replace(self.search, time=TimeRange.between(span.start, span.end)))
+            self._change(time=TimeRange.between(span.start, span.end))
         else:
-            self.to(replace(self.search, time=TimeRange.named(self.time.value)))
+            self._change(time=TimeRange.named(self.time.value))
 
     def _take_moments(self) -> None:
-        self.to(replace(self.search, time=TimeRange(self.start.value, self.end.value)))
+        self._change(time=TimeRange(self.start.value, self.end.value))
+
+    def _take_query(self) -> None:
+        self._change(query=self.query.value)
 
     def _take_filter(self) -> None:
         """Numbers and booleans as such; words and moments as they are written."""
         kind = next(each.type for each in self.fields if each.name == self.field.value)
-        several = OPERATORS[self.operator.value][0] in ("is one of", "is between")
+        operator, _ = OPERATORS[self.operator.value]
+        several = operator in ("is one of", "is between")
         words = self.value.value.split(",") if several else [self.value.value]
-        if OPERATORS[self.operator.value][0] == "exists":
-            words = []
-        values = [value_of(word.strip(), kind) for word in words]
+        values = [] if operator == "exists" else [value_of(word.strip(), kind) for word in words]
         self.to(self.search.add(Filter.of(self.field.value, self.operator.value, *values)))
 
     def _show(self) -> None:
-        """The controls as the search is."""
+        """Set the controls as the search is."""
         self._quiet = True
         search = self.search
         name = str(search.time)
@@ -151,26 +141,23 @@ class SearchBar:
 
     def _pill(self, place: int, each: Filter) -> widgets.Widget:
         """A filter with its switches: enabled, exclude results, delete."""
+
+        def do(change: Callable[[], Search]) -> Callable[[], None]:
+            return lambda: self._do(lambda: self.to(change()))
+
         words = widgets.Label(str(each), layout=widgets.Layout(width="auto", min_width="220px"))
         if not each.enabled:
             words.style.text_decoration = "line-through"
-        box = widgets.Layout(width="auto", margin="0 12px")
-        on = widgets.Checkbox(each.enabled, description="enabled", indent=False, layout=box)
-        exclude = widgets.Checkbox(each.exclude, description="exclude", indent=False, layout=box)
-        delete = button("Delete", f"Delete the filter {each}")
-
-        def set_(**what: bool) -> None:
-            self._do(lambda: self.to(self.search.change(place, **what)))
-
-        on.observe(lambda change: set_(enabled=change["new"]), "value")
-        exclude.observe(lambda change: set_(exclude=change["new"]), "value")
-        delete.on_click(lambda _: self._do(lambda: self.to(self.search.without(place))))
-        return widgets.HBox(
-            [words, on, exclude, delete],
-            layout=widgets.Layout(
-                align_items="center", border_left="4px solid #0072B2", padding="0 0 0 8px"
-            ),
+        on = tick("enabled", each.enabled, do(lambda: self.search.change(place, enabled=on.value)))
+        exclude = tick(
+            "exclude", each.exclude, do(lambda: self.search.change(place, exclude=exclude.value))
         )
+        delete = button(
+            "Delete", f"Delete the filter {each}", do(lambda: self.search.without(place))
+        )
+        pill = row(words, on, exclude, delete)
+        pill.layout.border_left, pill.layout.padding = "4px solid #0072B2", "0 0 0 8px"
+        return pill
 
 
 def value_of(word: str, kind: str) -> Value:
@@ -183,5 +170,5 @@ def value_of(word: str, kind: str) -> Value:
         try:
             return float(word) if "." in word else int(word)
         except ValueError:
-            raise WorkshopError(f"{word!r} is no number.") from None
+            raise WorkshopError(f"{word!r} is not a number.") from None
     return word

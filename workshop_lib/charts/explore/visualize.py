@@ -14,7 +14,7 @@ from workshop_lib.charts import saved
 from workshop_lib.charts.ask import Answer, ask
 from workshop_lib.charts.chart import AGGREGATIONS, KINDS, Chart, Metric, Terms
 from workshop_lib.charts.explore import html
-from workshop_lib.charts.explore.controls import bundle, button, choice, on_click, row
+from workshop_lib.charts.explore.controls import View, button, choice, entry, inspect, row, tick
 from workshop_lib.charts.explore.search_bar import SearchBar
 from workshop_lib.charts.explore.split_editor import SplitEditor
 from workshop_lib.charts.pictures.draw import draw, title
@@ -22,15 +22,15 @@ from workshop_lib.charts.pictures.style import Picture
 from workshop_lib.charts.search import Search
 from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
-from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.settings import Settings
 
 #: Kind of chart → what its three splits are called; one without a name is not offered.
+_SERIES: Final = {"x": "X-axis", "split": "Split series", "charts": "Split chart"}
 SLOTS: Final[dict[str, dict[str, str]]] = {
     "pie": {"x": "Split slices", "split": "Split slices, 2nd ring", "charts": "Split chart"},
-    "line": {"x": "X-axis", "split": "Split series", "charts": "Split chart"},
-    "bar": {"x": "X-axis", "split": "Split series", "charts": "Split chart"},
-    "heat map": {"x": "X-axis", "split": "Y-axis", "charts": "Split chart"},
+    "line": _SERIES,
+    "bar": _SERIES,
+    "heat map": _SERIES | {"split": "Y-axis"},
     "map": {"x": "Layer (state, or location)"},
     "metric": {"charts": "Split group"},
 }
@@ -38,39 +38,48 @@ SLOTS: Final[dict[str, dict[str, str]]] = {
 SHOWN: Final = 200
 
 
-class Visualize:
+class Visualize(View):
     """Kibana's Visualize. ``answer`` has the numbers, ``picture`` what is seen."""
 
     def __init__(
         self,
         settings: Settings,
-        index: str = PLAYS_INDEX,
+        index: str = "plays",
         chart: Chart | None = None,
         time: str = "Last 24 hours",
     ) -> None:
         self._settings = settings
         self.answer: Answer | None = None
         self.picture: Picture | None = None
-        search = Search(index, TimeRange.named(time))
-        self.bar = SearchBar(settings, search, self._ask)
+        self.bar = SearchBar(settings, Search(index, TimeRange.named(time)), self._ask)
         fields = self.bar.fields
         numbers = [("(none)", None), *((x.label, x.name) for x in fields if x.type != "geo point")]
-        self.kind = choice("Type", KINDS)
-        self.metric = choice("Metric", AGGREGATIONS)
+        self.kind = choice("Type", KINDS, changed=self._name_slots)
+        self.metric = choice("Metric", AGGREGATIONS, changed=self._name_slots)
         self.metric_field = choice("of field", numbers)
-        self.rate = widgets.Checkbox(description="per 100,000 residents", indent=False)
+        self.rate = tick("per 100,000 residents")
         self.splits = {name: SplitEditor(fields) for name in ("x", "split", "charts")}
-        self.update = button("▶ Update", "Draw the chart that the controls describe", "primary")
-        self.title = widgets.Text(placeholder="title", layout=widgets.Layout(width="300px"))
-        self.save = button("Save", "Save this chart under its title")
-        self.figure = widgets.HTML()
-        self.request_text = widgets.HTML()
-        self.data = widgets.HTML()
-        self.view = self._arranged()
-        self.kind.observe(lambda _: self._name_slots(), "value")
-        self.metric.observe(lambda _: self._name_slots(), "value")
-        on_click(self.update, lambda: self.bar.run(self._ask))
-        on_click(self.save, lambda: self.bar.run(self._save))
+        self.update = button(
+            "▶ Update",
+            "Draw the chart that the controls describe",
+            lambda: self.bar.run(self._ask),
+            "primary",
+        )
+        self.title = entry(width="300px", placeholder="title")
+        self.save = button(
+            "Save", "Save this chart under its title", lambda: self.bar.run(self._save)
+        )
+        self.figure, self.request_text, self.data = (widgets.HTML() for _ in range(3))
+        self.view = widgets.VBox(
+            [
+                self.bar.view,
+                row(self.kind, self.metric, self.metric_field, self.rate),
+                *(editor.view for editor in self.splits.values()),
+                row(self.update, self.title, self.save),
+                self.figure,
+                inspect(request=self.request_text, data=self.data),
+            ]
+        )
         self.show(chart or Chart("pie", x=Terms(first_word(fields))))
 
     # What a learner may read or call --------------------------------------------------
@@ -103,17 +112,14 @@ class Visualize:
 
     def open(self, name: str) -> Visualize:
         """Show the saved chart ``name``, over the present time range."""
-        held = saved.named("chart", saved.load(self._settings).charts, name)
+        found = saved.named("chart", saved.load(self._settings).charts, name)
         search = self.search
-        self.bar.history.visit(Search(search.index, search.time, held.search.filters))
+        self.bar.history.visit(Search(search.index, search.time, found.search.filters))
         self.bar.refresh.click()
-        return self.show(held.chart)
+        return self.show(found.chart)
 
     def __repr__(self) -> str:
-        return self.picture.alt if self.picture else "Visualize: nothing drawn"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return bundle(self.view, repr(self))
+        return self.picture.alt if self.picture else f"Visualize: {self.bar.message.value}"
 
     # What the controls do -------------------------------------------------------------
 
@@ -124,19 +130,25 @@ class Visualize:
         kinds = {each.name: each.type for each in self.bar.fields}
         if name and self.metric.value != "unique count" and kinds[name] != "number":
             raise WorkshopError(
-                f"{name} is no number, so it has no {self.metric.value}.",
+                f"{name} is not a number, so it has no {self.metric.value}.",
                 "Choose a number, or unique count.",
             )
         return name
 
     def _ask(self) -> None:
-        self.answer = ask(self._settings, self.search, self.chart)
-        self.picture = draw(self.answer)
+        """Draw; where that fails, the place of the picture says why, not an older picture."""
+        try:
+            answer = ask(self._settings, self.search, self.chart)
+        except WorkshopError as error:
+            self.picture = self.answer = None
+            self.figure.value = html.message(f"Not updated. {error}")
+            self.request_text.value = self.data.value = ""
+            raise
+        self.answer, self.picture = answer, draw(answer)
         self.figure.value = self.picture._repr_html_()
-        self.request_text.value = html.requests(self.answer.requests)
-        table = self.answer.table
-        rows: list[Any] = table.head(SHOWN).to_dict("records")
-        self.data.value = html.table(rows, list(table.columns), title(self.answer.chart))
+        self.request_text.value = html.requests(answer.requests)
+        rows: list[Any] = answer.table.head(SHOWN).to_dict("records")
+        self.data.value = html.table(rows, list(answer.table.columns), title(answer.chart))
 
     def _save(self) -> None:
         name = saved.check_name(self.title.value)
@@ -150,21 +162,6 @@ class Visualize:
             editor.view.layout.display = None if name in slots else "none"
         self.metric_field.layout.display = "none" if self.metric.value == "count" else None
         self.rate.layout.display = None if self.kind.value == "map" else "none"
-
-    def _arranged(self) -> widgets.Widget:
-        inspect = widgets.Accordion(
-            [self.request_text, self.data], titles=("Inspect: the request", "Inspect: the data")
-        )
-        return widgets.VBox(
-            [
-                self.bar.view,
-                row(self.kind, self.metric, self.metric_field, self.rate),
-                *(editor.view for editor in self.splits.values()),
-                row(self.update, self.title, self.save),
-                self.figure,
-                inspect,
-            ]
-        )
 
 
 def first_word(fields: list[Any]) -> str:
