@@ -22,7 +22,6 @@ from pyspark.sql import SparkSession
 from sms_orders import quick
 from target_world import accept
 
-from workshop_lib.charts.kibana.dashboards import HOURS
 from workshop_lib.charts.kibana.saved_objects import FILE
 from workshop_lib.ingest.replay import replay
 from workshop_lib.ingest.ship import ship
@@ -30,6 +29,7 @@ from workshop_lib.marketing import model_index, optouts, registry, targets
 from workshop_lib.marketing.sms_gateway import Phone, serving
 from workshop_lib.marketing.sms_server import serve
 from workshop_lib.runtime import connections
+from workshop_lib.schema.world import LIVE_HOURS as HOURS
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream.pipeline import QUERIES

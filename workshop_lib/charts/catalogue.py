@@ -1,9 +1,11 @@
 """The catalogue: every chart of Kibana and of the live page, a row each of ``catalogue.csv``.
 
-In: ``catalogue.csv``. Out: ``CHARTS``, name → ``ChartSpec``. From it come Kibana's saved objects
-(``kibana``), the live page's requests (``page_requests``), the answers to the story's questions
-(``answers``), and, with ``ChartSpec.chart``, charts of the explorer. Change a row, then run
-``make kibana``.
+In: ``catalogue.csv``, ``dashboards.json``. Out: ``CHARTS``, name → ``ChartSpec``, and
+``DASHBOARDS``, the layouts of Kibana's dashboards: rows with the width of each chart, of 48;
+lists to choose from (``controls``); to which dashboard a click in a chart leads (``drilldowns``).
+From the charts come Kibana's saved objects (``kibana``), the live page's requests
+(``page_requests``), the answers to the story's questions (``answers``), and, with
+``ChartSpec.chart``, charts of the explorer. Change a row, then run ``make kibana``.
 
 The columns of the table:
 
@@ -26,6 +28,7 @@ The columns of the table:
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -140,3 +143,7 @@ def read(path: Path = FILE) -> dict[str, ChartSpec]:
 
 
 CHARTS: Final = read()
+DASHBOARDS: Final[dict[str, dict[str, Any]]] = {
+    each["name"]: each
+    for each in json.loads(FILE.with_name("dashboards.json").read_text(encoding="utf-8"))
+}

@@ -1,6 +1,5 @@
-"""Kibana's saved objects, written from the catalogue.
+"""Kibana's saved objects, written from the catalogue and its dashboards.
 
-``dashboards`` says which charts of the catalogue stand on which dashboard, ``visualizations``
-and ``saved_objects`` turn both into what Kibana imports, ``document`` into the tables of
-``docs/kibana.md``. ``make kibana`` writes the files.
+``visualizations`` and ``saved_objects`` turn both into what Kibana imports, ``document`` into the
+tables of ``docs/kibana.md``. ``make kibana`` writes the files.
 """

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from workshop_lib.charts.catalogue import TIME_FIELD
-from workshop_lib.charts.kibana.dashboards import DASHBOARDS
+from workshop_lib.charts.catalogue import DASHBOARDS, TIME_FIELD
 from workshop_lib.charts.kibana.saved_objects import charts, object_id
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import PROJECT
@@ -33,7 +32,9 @@ END: Final = "<!-- to here -->\n"
 
 
 def tables() -> str:
-    dashboards = [(f"`{object_id(d.name)}`", d.title, d.about) for d in DASHBOARDS]
+    dashboards = [
+        (f"`{object_id(name)}`", each["title"], each["about"]) for name, each in DASHBOARDS.items()
+    ]
     views = [(f"`{object_id(index)}`", index, TIME_FIELD[index] or "none") for index in INDICES]
     rows = [
         (f"`{object_id(c.name)}`", f"{c.stage}", c.title, KINDS[c.kind], c.index, c.question)

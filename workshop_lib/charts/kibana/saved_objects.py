@@ -1,8 +1,9 @@
-"""The tables of charts and dashboards as Kibana's saved objects.
+"""The catalogue's charts and dashboards as Kibana's saved objects.
 
 In: ``CHARTS`` and ``DASHBOARDS``. Out: the objects, and NDJSON as ``_import`` takes it: one
 object a line, the same bytes each time. What an object refers to is named in it and listed,
-with type and id, in its ``references``.
+with type and id, in its ``references``. What is the same in all objects of a kind stands in
+``templates``.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from workshop_lib.charts.catalogue import CHARTS, TIME_FIELD, ChartSpec
-from workshop_lib.charts.kibana.dashboards import DASHBOARDS, HOURS, REFRESH_SECONDS, Layout
+from workshop_lib.charts.catalogue import CHARTS, DASHBOARDS, TIME_FIELD, ChartSpec
 from workshop_lib.charts.kibana.visualizations import template, vis_state
 from workshop_lib.schema.tables import INDICES
+from workshop_lib.schema.world import LIVE_HOURS
 from workshop_lib.settings import PROJECT
 
 SavedObject = dict[str, Any]
+Reference = dict[str, str]
 
 #: Where ``make kibana`` writes to.
 FILE: Final = PROJECT / "docker" / "kibana" / "workshop.ndjson"
@@ -34,12 +36,17 @@ TYPE_VERSIONS: Final = {
 }
 #: The name under which an object's search source refers to its data view.
 SOURCE: Final = "kibanaSavedObjectMeta.searchSourceJSON.index"
-
-#: Numbers that would otherwise be written like amounts, with a comma.
-PLAIN: Final[tuple[str, ...]] = ("event_id", "customer_id", "track_id", "hour", "age")
-#: What maps and dashboards open on.
-TIME_RANGE: Final = {"from": f"now-{HOURS}h", "to": "now"}
-PERCENT: Final[tuple[str, ...]] = ("error", "precision", "recall", "base_rate")
+#: Maps and dashboards open on the hours that the replay fills, and ask again every 10 s.
+OPENS_ON: Final = {"begin": f"now-{LIVE_HOURS}h", "refresh": "10000"}
+#: Attributes that hold JSON as text; all others end in "JSON".
+TEXTS: Final = frozenset(
+    ["fields", "fieldAttrs", "fieldFormatMap", "runtimeFieldMap", "sourceFilters", "visState"]
+)
+#: Numbers that would otherwise be written like amounts, with a comma; and shares.
+FORMATS: Final = {
+    "0": ("event_id", "customer_id", "track_id", "hour", "age"),
+    "0.0%": ("error", "precision", "recall", "base_rate"),
+}
 
 
 def object_id(name: str) -> str:
@@ -50,15 +57,15 @@ def object_id(name: str) -> str:
 def objects() -> list[SavedObject]:
     """Everything: data views, charts, dashboards."""
     return [
-        *(data_view(index) for index in INDICES),
-        *(chart_object(chart) for chart in charts()),
-        *(dashboard_object(dashboard) for dashboard in DASHBOARDS),
+        *(_data_view(index) for index in INDICES),
+        *(_chart(chart) for chart in charts()),
+        *(_dashboard(dashboard) for dashboard in DASHBOARDS.values()),
     ]
 
 
 def charts() -> list[ChartSpec]:
     """Those of the catalogue that a dashboard shows."""
-    shown = {name for each in DASHBOARDS for row in each.rows for name, _ in row.panels()}
+    shown = {name for each in DASHBOARDS.values() for row in each["rows"] for name in row["charts"]}
     return [chart for chart in CHARTS.values() if chart.name in shown]
 
 
@@ -71,242 +78,147 @@ def write(path: Path = FILE) -> Path:
     return path
 
 
-# Data views ---------------------------------------------------------------------
-
-
-def data_view(index: str) -> SavedObject:
-    fields = INDICES[index]
-    formats = {name: _number("0") for name in PLAIN if name in fields}
-    formats |= {name: _number("0.0%") for name in PERCENT if name in fields}
-    attributes = {
+def _data_view(index: str) -> SavedObject:
+    attributes: dict[str, Any] = {
+        **template("data_view"),
         "title": index,
         "name": index,
-        # Stage 2 may be looked at before Stage 3 has made its indices.
-        "allowNoIndex": True,
-        "fields": "[]",
-        "fieldAttrs": "{}",
-        "fieldFormatMap": _json(formats),
-        "runtimeFieldMap": "{}",
-        "sourceFilters": "[]",
+        "fieldFormatMap": {
+            name: {"id": "number", "params": {"pattern": pattern}}
+            for pattern, names in FORMATS.items()
+            for name in names
+            if name in INDICES[index]
+        },
     }
-    time_field = TIME_FIELD[index]
-    if time_field:
-        attributes["timeFieldName"] = time_field
-    return _saved("index-pattern", index, attributes)
-
-
-def _number(pattern: str) -> dict[str, Any]:
-    return {"id": "number", "params": {"pattern": pattern}}
-
-
-# Charts -------------------------------------------------------------------------
+    if TIME_FIELD[index]:
+        attributes["timeFieldName"] = TIME_FIELD[index]
+    return _saved("index-pattern", index, attributes, [])
 
 
 def object_type(chart: ChartSpec) -> str:
     return {"documents": "search", "map": "map"}.get(chart.kind, "visualization")
 
 
-def chart_object(chart: ChartSpec) -> SavedObject:
+def _chart(chart: ChartSpec) -> SavedObject:
     # The stage before the title, so that a list of all is in the story's order.
-    title = f"{chart.stage} · {chart.title}"
-    kind, name = object_type(chart), SOURCE
-    attributes: dict[str, Any] = {"title": title, "description": chart.question}
-    if kind == "map":
-        layers, state, name = _map(chart)
-        attributes |= {
-            "layerListJSON": _json(layers),
-            "mapStateJSON": _json(state),
-            "uiStateJSON": _json({"isLayerTOCOpen": False, "openTOCDetails": []}),
-        }
-    else:
-        source = {"indexRefName": SOURCE, "query": _query(chart.where), "filter": []}
-        attributes["kibanaSavedObjectMeta"] = {"searchSourceJSON": _json(source)}
-    if kind == "search":
-        attributes |= {
-            "columns": list(chart.columns),
-            "sort": [[TIME_FIELD[chart.index] or "trained_at", "desc"]],
-            "grid": {},
-            "hideChart": False,
-            "isTextBasedQuery": False,
-            "timeRestore": False,
-        }
-    elif kind == "visualization":
-        state = _vega(chart) if chart.kind == "state map" else vis_state(chart)
-        attributes |= {
-            "uiStateJSON": "{}",
-            "version": 1,
-            "visState": _json({"title": title, **state}),
-        }
-    return _saved(kind, chart.name, attributes, [_reference(name, chart.index)])
-
-
-def _vega(chart: ChartSpec) -> dict[str, Any]:
-    """A Vega drawing: a dot per place and a circle per state at the middle of its plays, so
-    that the country shows by itself."""
-    time, field = TIME_FIELD[chart.index], chart.splits[0].field
-    spec = template("state_map", index=chart.index, time=str(time), field=field)
-    return {"type": "vega", "aggs": [], "params": {"spec": json.dumps(spec, indent=2)}}
-
-
-def _map(chart: ChartSpec) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
-    """Layers and state of Kibana's Maps, and the layer's name for its index: a grid that
-    becomes finer as one zooms in."""
-    made = template("place_map", field=chart.splits[0].field)
-    state = {
-        **made["state"],
-        "timeFilters": TIME_RANGE,
-        "refreshConfig": {"isPaused": False, "interval": REFRESH_SECONDS * 1000},
-        "query": _query(""),
-        "filters": [],
-        "settings": {"autoFitToDataBounds": False, "backgroundColor": "#ffffff"},
+    attributes: dict[str, Any] = {
+        "title": f"{chart.stage} · {chart.title}",
+        "description": chart.question,
     }
-    return made["layers"], state, made["layers"][0]["sourceDescriptor"]["indexPatternRefName"]
+    kind, time, source = object_type(chart), TIME_FIELD[chart.index], SOURCE
+    if kind == "map":
+        attributes |= template("place_map", field=chart.splits[0].field, **OPENS_ON)
+        source = "layer_0_source_index_pattern"
+    else:
+        query = {"query": chart.where, "language": "kuery"}
+        search_source = {"indexRefName": SOURCE, "query": query, "filter": []}
+        attributes["kibanaSavedObjectMeta"] = {"searchSourceJSON": search_source}
+    if kind == "search":
+        sort = [[time or "trained_at", "desc"]]
+        attributes |= {**template("documents"), "columns": list(chart.columns), "sort": sort}
+    elif kind == "visualization":
+        state: dict[str, Any] = {"title": title}
+        if chart.kind == "state map":
+            # A dot per place and a circle per state at the middle of its plays, so that the
+            # country shows by itself.
+            field = chart.splits[0].field
+            spec = template("state_map", index=chart.index, time=str(time), field=field)
+            spec = json.dumps(spec, indent=2)
+            state |= {"type": "vega", "aggs": [], "params": {"spec": spec}}
+        else:
+            state |= vis_state(chart)
+        attributes |= {"uiStateJSON": {}, "version": 1, "visState": state}
+    return _saved(kind, chart.name, attributes, [_reference(source, "index-pattern", chart.index)])
 
 
-# Dashboards ---------------------------------------------------------------------
-
-
-def dashboard_object(dashboard: Layout) -> SavedObject:
+def _dashboard(dashboard: dict[str, Any]) -> SavedObject:
     panels: list[dict[str, Any]] = []
-    references: list[dict[str, str]] = []
+    references: list[Reference] = []
     y = 0
-    for row in dashboard.rows:
+    for row in dashboard["rows"]:
         x = 0
-        for name, width in row.panels():
+        for name, width in row["charts"].items():
             chart = CHARTS[name]
+            events, reference = _drilldown(dashboard, name)
+            panel = _reference(f"{name}:panel_{name}", object_type(chart), name)
+            references += [panel, *reference]
             panels.append(
                 {
                     "type": object_type(chart),
                     "panelIndex": name,
-                    "gridData": {"i": name, "x": x, "y": y, "w": width, "h": row.height},
+                    "gridData": {"i": name, "x": x, "y": y, "w": width, "h": row["height"]},
                     "panelRefName": f"panel_{name}",
                     "title": chart.title,
-                    "embeddableConfig": {"enhancements": _enhancements(dashboard, name)},
+                    "embeddableConfig": {"enhancements": events},
                 }
             )
-            references.append(
-                {
-                    "name": f"{name}:panel_{name}",
-                    "type": object_type(chart),
-                    "id": object_id(name),
-                }
-            )
-            if name in dashboard.drilldowns:
-                references.append(
-                    {
-                        "name": f"{name}:{_drilldown_reference(dashboard, name)}",
-                        "type": "dashboard",
-                        "id": object_id(dashboard.drilldowns[name]),
-                    }
-                )
             x += width
-        y += row.height
+        y += row["height"]
     attributes = {
-        "title": dashboard.title,
-        "description": dashboard.about,
-        "panelsJSON": _json(panels),
-        "optionsJSON": _json({"useMargins": True, "syncColors": True, "hidePanelTitles": False}),
-        "timeRestore": True,
-        "timeFrom": TIME_RANGE["from"],
-        "timeTo": TIME_RANGE["to"],
-        "refreshInterval": {"pause": False, "value": REFRESH_SECONDS * 1000},
-        "kibanaSavedObjectMeta": {
-            "searchSourceJSON": _json({"query": _query(""), "filter": []}),
-        },
-        "version": 1,
+        **template("dashboard", **OPENS_ON),
+        "title": dashboard["title"],
+        "description": dashboard["about"],
+        "panelsJSON": panels,
     }
-    if dashboard.controls:
-        attributes["controlGroupInput"] = _controls(dashboard)
+    controls = dashboard.get("controls", [])
+    if controls:
+        lists = {
+            each["field"]: {**template("control", **each), "order": order}
+            for order, each in enumerate(controls)
+        }
+        attributes["controlGroupInput"] = {**template("controls"), "panelsJSON": lists}
         references += [
-            _reference(f"controlGroup_{field}:optionsListDataView", index)
-            for index, field, _ in dashboard.controls
+            _reference(
+                f"controlGroup_{each['field']}:optionsListDataView", "index-pattern", each["index"]
+            )
+            for each in controls
         ]
-    return _saved("dashboard", dashboard.name, attributes, references)
+    return _saved("dashboard", dashboard["name"], attributes, references)
 
 
-def _enhancements(dashboard: Layout, name: str) -> dict[str, Any]:
-    """The drilldown of a panel, if it has one.
+def _drilldown(dashboard: dict[str, Any], chart: str) -> tuple[dict[str, Any], list[Reference]]:
+    """Where a click in a panel leads, if anywhere.
 
     It takes the time range along, but of the filters only the click's own: another one might
     name a field that an index over there does not have, and its charts would be empty.
     """
-    if name not in dashboard.drilldowns:
-        return {}
-    titles = {each.name: each.title for each in DASHBOARDS}
-    event = {
-        "eventId": _event_id(dashboard, name),
-        "triggers": ["FILTER_TRIGGER"],
-        "action": {
-            "factoryId": "DASHBOARD_TO_DASHBOARD_DRILLDOWN",
-            "name": f"Go to: {titles[dashboard.drilldowns[name]]}",
-            "config": {
-                "useCurrentFilters": False,
-                "useCurrentDateRange": True,
-                "openInNewTab": False,
-            },
-        },
-    }
-    return {"dynamicActions": {"events": [event]}}
+    target = dashboard.get("drilldowns", {}).get(chart)
+    if not target:
+        return {}, []
+    event = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{dashboard['name']}/{chart}"))
+    made = template("drilldown", event=event, title=DASHBOARDS[target]["title"])
+    name = f"{chart}:drilldown:{made['action']['factoryId']}:{event}:dashboardId"
+    return {"dynamicActions": {"events": [made]}}, [_reference(name, "dashboard", target)]
 
 
-def _event_id(dashboard: Layout, name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{dashboard.name}/{name}"))
-
-
-def _drilldown_reference(dashboard: Layout, name: str) -> str:
-    event = _event_id(dashboard, name)
-    return f"drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"
-
-
-def _controls(dashboard: Layout) -> dict[str, Any]:
-    panels = {
-        field: {
-            "type": "optionsListControl",
-            "order": order,
-            "width": "medium",
-            "grow": False,
-            "explicitInput": {
-                "id": field,
-                "fieldName": field,
-                "title": title,
-                "singleSelect": True,
-                "enhancements": {},
-            },
-        }
-        for order, (_, field, title) in enumerate(dashboard.controls)
-    }
-    nothing = ("ignoreFilters", "ignoreQuery", "ignoreTimerange", "ignoreValidations")
-    return {
-        "controlStyle": "oneLine",
-        "chainingSystem": "HIERARCHICAL",
-        "ignoreParentSettingsJSON": _json(dict.fromkeys(nothing, False)),
-        "panelsJSON": _json(panels),
-    }
-
-
-# Parts of all -------------------------------------------------------------------
-
-
-def _query(text: str) -> dict[str, str]:
-    return {"query": text, "language": "kuery"}
-
-
-def _reference(name: str, index: str) -> dict[str, str]:
-    return {"name": name, "type": "index-pattern", "id": object_id(index)}
+def _reference(name: str, kind: str, target: str) -> Reference:
+    return {"name": name, "type": kind, "id": object_id(target)}
 
 
 def _saved(
-    kind: str, name: str, attributes: dict[str, Any], references: list[dict[str, str]] | None = None
+    kind: str, name: str, attributes: dict[str, Any], references: list[Reference]
 ) -> SavedObject:
     return {
         "type": kind,
         "id": object_id(name),
-        "attributes": attributes,
-        "references": references or [],
+        "attributes": _as_text(attributes),
+        "references": references,
         "coreMigrationVersion": CORE_VERSION,
         "typeMigrationVersion": TYPE_VERSIONS[kind],
         "managed": False,
     }
+
+
+def _as_text(attributes: dict[str, Any]) -> dict[str, Any]:
+    """``attributes``, where Kibana wants JSON as text with that text."""
+    made: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if name.endswith("JSON") or name in TEXTS:
+            made[name] = _json(value)
+        else:
+            nested = name in ("kibanaSavedObjectMeta", "controlGroupInput")
+            made[name] = _as_text(value) if nested else value
+    return made
 
 
 def _json(value: Any) -> str:
