@@ -101,10 +101,8 @@ def object_type(chart: ChartSpec) -> str:
 
 def _chart(chart: ChartSpec) -> SavedObject:
     # The stage before the title, so that a list of all is in the story's order.
-    attributes: dict[str, Any] = {
-        "title": f"{chart.stage} · {chart.title}",
-        "description": chart.question,
-    }
+    title = f"{chart.stage} · {chart.title}"
+    attributes: dict[str, Any] = {"title": title, "description": chart.question}
     kind, time, source = object_type(chart), TIME_FIELD[chart.index], SOURCE
     if kind == "map":
         attributes |= template("place_map", field=chart.splits[0].field, **OPENS_ON)
