@@ -17,7 +17,7 @@ WORKERS := 2
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo lab docker-test test check chaos lint generate exercises kibana lock strip clean
+.PHONY: help setup demo lab docker-test test check chaos sbom lint generate exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -64,6 +64,9 @@ check: lint ## in a minute: lint, and the tests that need no server and no Spark
 
 chaos: setup ## many rounds of kill -9 of streams and servers; make test runs a few
 	@$(BIN)/pytest -m chaos --timeout 3600
+
+sbom: $(STAMP) ## build/sbom.json: all packages and servers with versions and hashes, in CycloneDX
+	@$(BIN)/python .ci/sbom.py build/sbom.json
 
 lint: $(STAMP)
 	@$(BIN)/ruff check --quiet .

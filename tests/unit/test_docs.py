@@ -20,7 +20,10 @@ from typer.main import get_command
 from workshop_lib.cli import app
 from workshop_lib.settings import PROJECT, Settings
 
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted((PROJECT / "docs").rglob("*.md")),
+]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 #: What stands for a value, and a value.
