@@ -5,13 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons.exercises import notebook_cells
 from workshop_lib.lessons.exercises.check import Checks
 from workshop_lib.lessons.exercises.outcome import (
     CheckFailed,
@@ -21,7 +25,9 @@ from workshop_lib.lessons.exercises.outcome import (
     Outcome,
     attempted,
     call,
+    equals,
     of_type,
+    plain,
     shown,
 )
 from workshop_lib.settings import Settings
@@ -97,11 +103,58 @@ def test_a_server_that_is_away_is_told_before_anything_else(
     assert result.message.startswith("Redis: no answer. Run `workshop up`")
 
 
-def test_a_fault_of_the_check_is_not_put_on_the_learner(
+def test_an_error_while_judging_is_not_yet_and_never_a_traceback(
     checks: Checks, listening: Settings
 ) -> None:
-    with pytest.raises(ZeroDivisionError):
-        checks("9.1", -1, settings=listening)
+    result = checks("9.1", -1, settings=listening)
+    assert result.outcome is Outcome.NOT_YET
+    assert result.message == "Judging your answer raised ZeroDivisionError. You gave -1."
+    with pytest.raises(CheckFailed) as strict:
+        checks("9.1", -1, settings=listening, strict=True)
+    assert isinstance(strict.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "plainly"),
+    [
+        (np.int64(3), 3),
+        (np.array([1, 2]), [1, 2]),
+        ({np.int32(1): np.float64(0.5)}, {1: 0.5}),
+        (Counter({"a": np.int64(2)}), {"a": 2}),
+        (pd.Series({"a": 1}), {"a": 1}),
+        ({np.int64(1), 2}, {1, 2}),
+        (np.True_, True),
+    ],
+    ids=repr,
+)
+def test_numbers_of_numpy_and_pandas_are_numbers(answer: Any, plainly: Any) -> None:
+    assert plain(answer) == plainly and type(plain(answer)) is type(plainly)
+
+
+def test_a_rounded_share_is_right() -> None:
+    assert all(equals(yours, 0.123456) for yours in (0.12, 0.123, 0.1235, 0.123456))
+    assert not any(equals(yours, 0.123456) for yours in (0.1, 0.13, 0.124, 0.2))
+
+
+def test_a_cell_that_ended_with_an_error_is_not_judged_by_the_answer_before_it(
+    checks: Checks, listening: Settings
+) -> None:
+    def ran(source: str, before: Exception | None = None, during: Exception | None = None) -> None:
+        info = SimpleNamespace(raw_cell=source)
+        notebook_cells.note(
+            SimpleNamespace(info=info, error_before_exec=before, error_in_exec=during)
+        )
+
+    ran("# Exercise 9.1: Three\nanswer = = 3", before=SyntaxError("invalid syntax"))
+    result = checks("9.1", 3, settings=listening)
+    assert result.outcome is Outcome.NOT_YET
+    assert "cell of exercise 9.1 ended with SyntaxError: invalid syntax" in result.message
+    ran("# Exercise 9.1: Three\nanswer = x", during=NameError("name 'x' is not defined"))
+    assert "NameError" in checks("9.1", 3, settings=listening).message
+    ran("answer = 3")  # a cell of something else
+    assert not checks("9.1", 3, settings=listening).passed
+    ran("# Exercise 9.1: Three\nanswer = 3")
+    assert checks("9.1", 3, settings=listening).passed
 
 
 def test_text_and_page_say_the_same_and_not_by_colour_alone(

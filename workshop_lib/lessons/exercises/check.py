@@ -1,8 +1,9 @@
-"""``check.stage2("2.1", answer)``: is it right? ``.hint("2.1")`` helps, ``.solution`` tells.
+"""``check.stage2("2.1", answer)``: is it right? ``.hint("2.1")`` helps, ``.solution`` shows it.
 
 In: the number of an exercise and what it asks for. Out: ``Result``. Looks at the servers as
-they are now. In strict mode (``strict=True`` or WORKSHOP_STRICT_CHECKS=1) anything but
-"passed" raises, so that a test sees it.
+they are now. An error while judging is an outcome, too, never a traceback. In strict mode
+(``strict=True`` or WORKSHOP_STRICT_CHECKS=1) anything but "passed" raises, so that a test sees
+it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons.exercises import notebook_cells
 from workshop_lib.lessons.exercises.outcome import (
     CheckFailed,
     Exercise,
@@ -20,6 +22,9 @@ from workshop_lib.lessons.exercises.outcome import (
     NotYet,
     Outcome,
     Result,
+    first_line,
+    plain,
+    shown,
 )
 from workshop_lib.lessons.servers import sentence, without_answer
 from workshop_lib.settings import Settings
@@ -52,32 +57,42 @@ class Checks:
     ) -> Result:
         """Check exercise ``number``; its outcome is also noted for ``workshop check``."""
         settings = settings or Settings()
-        result = self._judge(self._exercise(number), answer, settings)
+        result, cause = self._judge(self._exercise(number), answer, settings)
         note(settings, self.name, result)
         if (settings.strict_checks if strict is None else strict) and not result.passed:
-            raise CheckFailed(repr(result))
+            raise CheckFailed(repr(result)) from cause
         return result
 
-    def _judge(self, exercise: Exercise, answer: tuple[Any, ...], settings: Settings) -> Result:
-        def result(outcome: Outcome, message: str) -> Result:
-            return Result(exercise.number, outcome, message, f"check.{self.name}")
+    def _judge(
+        self, exercise: Exercise, answer: tuple[Any, ...], settings: Settings
+    ) -> tuple[Result, BaseException | None]:
+        """The outcome, and the error that it came from."""
+
+        def result(
+            outcome: Outcome, message: str, cause: BaseException | None = None
+        ) -> tuple[Result, BaseException | None]:
+            return Result(exercise.number, outcome, message, f"check.{self.name}"), cause
 
         away = without_answer(settings)
         if away:
             return result(Outcome.STACK_DOWN, sentence(away))
+        failed = notebook_cells.failure(exercise.number)
+        if failed:
+            return result(Outcome.NOT_YET, failed)
         try:
-            exercise.check(settings, *answer)
+            exercise.check(settings, *map(plain, answer))
         except NotAttempted as nothing:
             return result(Outcome.NOT_ATTEMPTED, str(nothing))
-        except NotYet as why:
-            return result(Outcome.NOT_YET, str(why))
-        except Exception as error:
+        except (NotYet, WorkshopError) as why:
+            return result(Outcome.NOT_YET, str(why), why)
+        except (Exception, SystemExit) as error:
             away = without_answer(settings)
             if away:  # since we looked
                 return result(Outcome.STACK_DOWN, sentence(away))
-            if isinstance(error, WorkshopError):
-                return result(Outcome.NOT_YET, str(error))
-            raise
+            yours = f" You gave {shown(answer[0])}." if answer else ""
+            return result(
+                Outcome.NOT_YET, f"Judging your answer raised {first_line(error)}.{yours}", error
+            )
         return result(Outcome.PASSED, PASSED)
 
     def _exercise(self, number: str) -> Exercise:
@@ -104,8 +119,8 @@ class Checks:
         print(solution(SOLUTIONS / f"{self.name}.ipynb", self._exercise(number).number))
 
     def live(self, settings: Settings | None = None) -> list[Result]:
-        """All exercises: those that are on the servers are checked now, of the others the
-        outcome that was noted last."""
+        """All exercises: what is on the servers is checked now; of the others, the outcome that
+        the notebook noted last."""
         settings = settings or Settings()
         known = noted(settings, self.name)
         results = []
@@ -142,6 +157,7 @@ def note(settings: Settings, name: str, result: Result) -> None:
     save(path, noted(settings, name) | {result.exercise: known})
 
 
+notebook_cells.watch()
 stage1: Final = Checks("stage1")
 stage2: Final = Checks("stage2")
 stage3: Final = Checks("stage3")

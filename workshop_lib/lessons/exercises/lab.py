@@ -1,6 +1,6 @@
-"""The find-the-bug lab: code that works, nearly. Each fault has cost a company a day.
+"""The find-the-bug lab: code that nearly works. Each fault has cost a company a day.
 
-In: Settings and the code that a learner has mended. Out: nothing when it is right, ``NotYet``,
+In: Settings and the code that a learner has corrected. Out: nothing when it is right, ``NotYet``,
 or ``NotAttempted`` as long as it is the code that was found.
 """
 
@@ -95,10 +95,12 @@ def _mapping(found: Any) -> dict[Any, Any]:
 
 def _same_levels(found: dict[Any, Any], truth: dict[int, int], where: str) -> None:
     if not all(type(who) is int and type(level) is int for who, level in found.items()):
-        raise NotYet(f"{where} you return {shown(found, 60)}. Ids and levels are numbers.")
+        raise NotYet(f"{where} you return {shown(found, 60)}. Ids and levels are whole numbers.")
     strange = sorted(found.keys() - truth.keys())
     if strange:
-        raise NotYet(f"{where} you have a customer {strange[0]}, and there is none of that id.")
+        raise NotYet(
+            f"{where} you have a customer {strange[0]}, and there is no customer with that id."
+        )
     if found.keys() != truth.keys():
         raise NotYet(f"{where} you have {len(found):,} customers. Some are missing.")
     wrong = next((who for who in sorted(truth) if found[who] != truth[who]), None)
@@ -112,13 +114,17 @@ def _same_levels(found: dict[Any, Any], truth: dict[int, int], where: str) -> No
 
 
 def every_line(settings: Settings, answer: Any) -> None:
-    """L.2: what belongs into the loop stands in the loop."""
+    """L.2: the counting line belongs into the loop."""
     touched(answer, "L.2", "plays_per_listener")
     plays = live.log_plays(settings)
     truth = Counter(play.customer_id for play in plays)
     found = call(answer, [to_line(play) for play in plays], about="with the plays of the log")
     if not isinstance(found, dict):
         raise NotYet(f"You return {shown(found)}. Return a dictionary: customer id → plays.")
+    if any(not isinstance(key, int) for key in found):
+        raise NotYet(
+            f"Your dictionary begins {shown(dict(list(found.items())[:3]))}. Ids are numbers."
+        )
     if len(found) < len(truth):
         raise NotYet(
             f"Plays that you count: {sum(found.values()):,}; listeners: {len(found):,}. How often"
@@ -126,11 +132,11 @@ def every_line(settings: Settings, answer: Any) -> None:
         )
     if dict(found) != dict(truth):
         raise NotYet(
-            f"You count {sum(found.values()):,} plays of {len(found):,} listeners. Somebody who"
-            " played more than once is not counted so."
+            f"You count {sum(found.values()):,} plays of {len(found):,} listeners. Somebody"
+            " played more than once and is counted once."
         )
-    if call(answer, [], about="with no line at all") != {}:
-        raise NotYet("From no line at all you count something.")
+    if call(answer, [], about="without any line") != {}:
+        raise NotYet("Without any line you count something. Return an empty dictionary.")
 
 
 # L.3 ------------------------------------------------------------------------------
@@ -159,14 +165,14 @@ def _recipients(found: Any, plays: list[Play], optouts: set[int]) -> None:
             " played, did not opt out, and is not in it."
         )
     if found != sorted(found):
-        raise NotYet(f"Your list begins {shown(found[:5])}. It is to be in order.")
+        raise NotYet(f"Your list begins {shown(found[:5])}. Return the ids in order.")
 
 
 # L.4 ------------------------------------------------------------------------------
 
 
 def every_row(settings: Settings, answer: Any) -> None:
-    """L.4: each line is accepted or refused; none is swallowed by the one before it."""
+    """L.4: each line is accepted or refused; none becomes part of the line before it."""
     touched(answer, "L.4", "read_plays")
     good = [f'{n},{n},5,"2026-01-04 20:15:0{n}",1,"02108"'.encode() for n in range(6)]
     lines = [good[0], good[1].removesuffix(b'"'), *good[2:4], b"not a play", *good[4:]]
@@ -184,7 +190,7 @@ def _rows(found: Any, lines: list[bytes]) -> None:
     if accepted + refused < len(lines):
         raise NotYet(
             f"You accept {accepted:,} and refuse {refused:,}, and the file has more lines than that"
-            " together. Where have the others gone?"
+            " together. Where are the others?"
         )
     if accepted + refused > len(lines):
         raise NotYet(f"You accept {accepted:,} and refuse {refused:,}: more than there are lines.")
@@ -216,6 +222,8 @@ def event_time(settings: Settings, answer: Any) -> None:
     if not isinstance(found, dict):
         raise NotYet(f"You return {shown(found)}. Return a dictionary: minute → plays.")
     keys = list(found)
+    if not keys:
+        raise NotYet("You return an empty dictionary. There are plays.")
     if not all(isinstance(key, str) and len(key) == 16 for key in keys):
         raise NotYet(f"Your first minute is {shown(keys[0])}. Keep the form 2026-01-04T20:15.")
     clocks = {"arrived_at": "Kafka took them in", "processed_at": "Spark had them in hand"}
@@ -223,10 +231,10 @@ def event_time(settings: Settings, answer: Any) -> None:
         if found == minutes[field]:
             raise NotYet(
                 f"Minutes that you have: {len(found):,}. They are those in which {what}. That is"
-                " when the machine was busy, not when people listened."
+                " when the machine worked, not when people listened."
             )
     if found != minutes["played_at"]:
-        raise NotYet(f"Your {len(found):,} minutes are not those in which was played.")
+        raise NotYet(f"Your {len(found):,} minutes are not those in which the plays were played.")
 
 
 def _minutes(moments: pd.Series) -> dict[str, int]:
@@ -263,7 +271,7 @@ _EXERCISES: Final[tuple[tuple[str, str, Callable[..., None], tuple[str, ...]], .
         every_line,
         (
             "Call it with three lines. How many times should something be counted?",
-            "In Python, what is in a loop is said by the indent alone.",
+            "In Python the indentation alone says what is in a loop.",
         ),
     ),
     (
@@ -302,7 +310,7 @@ _EXERCISES: Final[tuple[tuple[str, str, Callable[..., None], tuple[str, ...]], .
         (
             "bind says on which addresses a server listens. 0.0.0.0 means all.",
             "protected-mode refuses strangers as long as there is no password.",
-            "requirepass sets one. Whoever can try millions a second finds a short one.",
+            "requirepass sets one. A short one is found by trying.",
         ),
     ),
 )

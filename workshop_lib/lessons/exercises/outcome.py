@@ -2,16 +2,19 @@
 
 In: what a check found. Out: ``Result``, which shows itself as text and as simple HTML. A
 check passes by returning, and says anything else by raising ``NotYet`` or ``NotAttempted``.
-No message ever holds the expected value: whoever reads it still has the pleasure of finding it.
+No message holds the expected value: the learner finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 
 class Outcome(StrEnum):
@@ -21,7 +24,7 @@ class Outcome(StrEnum):
     STACK_DOWN = "stack down"
 
 
-#: Never colour alone: a sign and the word say the same.
+#: Never colour alone: the sign and the word say the same.
 SIGNS = {
     Outcome.PASSED: "✓",
     Outcome.NOT_YET: "✗",
@@ -37,7 +40,7 @@ _COLOURS = {
 
 
 class NotYet(Exception):
-    """What is not right yet, told from the learner's side."""
+    """What is not right yet about the learner's own value."""
 
 
 class NotAttempted(Exception):
@@ -45,7 +48,7 @@ class NotAttempted(Exception):
 
 
 class CheckFailed(AssertionError):
-    """In strict mode: the outcome is another than passed."""
+    """In strict mode: an exercise has not passed."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Result:
 
     @property
     def foot(self) -> str:
-        """Where help is; only for whom it may help."""
+        """Where to find a hint, unless it has passed."""
         helps = self.outcome in (Outcome.NOT_YET, Outcome.NOT_ATTEMPTED) and self.where
         return f'A hint: {self.where}.hint("{self.exercise}")' if helps else ""
 
@@ -97,8 +100,27 @@ class Result:
 
 def shown(value: Any, longest: int = 160) -> str:
     """The learner's value, in one line that is not too long."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a class of the learner's own may have a broken __repr__
+        text = f"a {type(value).__name__}"
     return text if len(text) <= longest else text[: longest - 2] + " …"
+
+
+def plain(value: Any) -> Any:
+    """``value`` with Python's own numbers, lists and dictionaries instead of those of numpy and
+    pandas: a right answer is right in either."""
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, np.ndarray | pd.Index):
+        return [plain(each) for each in value.tolist()]
+    if isinstance(value, pd.Series):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if isinstance(value, Mapping):
+        return {plain(key): plain(each) for key, each in value.items()}
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(plain(each) for each in value)
+    return value
 
 
 def attempted(answer: Any) -> None:
@@ -113,8 +135,24 @@ def of_type(answer: Any, kind: type | tuple[type, ...], called: str) -> None:
         raise NotYet(f"You have {shown(answer)}, of type {type(answer).__name__}. Give {called}.")
 
 
+def numbers(values: Iterable[Any], called: str) -> None:
+    """``NotYet`` for the first of ``values`` that is not a number; ``called`` names it."""
+    for value in values:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise NotYet(
+                f"You have {shown(value)} as {called}, of type {type(value).__name__}. That must"
+                " be a number."
+            )
+
+
+def equals(yours: float, truth: float) -> bool:
+    """Whether ``yours`` is ``truth``, or ``truth`` rounded to two decimals or more."""
+    exact = abs(yours - truth) < 1e-6
+    return exact or any(abs(yours - round(truth, digits)) < 1e-9 for digits in range(2, 7))
+
+
 def call(function: Callable[..., Any], *arguments: Any, about: str = "") -> Any:
-    """What the learner's ``function`` returns; its error, if it has one, in one line.
+    """What the learner's ``function`` returns, as ``plain`` has it; its error in one line.
 
     ``about``: in which case it was called.
     """
@@ -122,12 +160,17 @@ def call(function: Callable[..., Any], *arguments: Any, about: str = "") -> Any:
     if not callable(function):
         raise NotYet(f"You have {shown(function)}. Give the function itself.")
     try:
-        return function(*arguments)
+        return plain(function(*arguments))
     except NotImplementedError:
         raise NotAttempted("Replace the line that raises NotImplementedError.") from None
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0][:200]
+    except (Exception, SystemExit) as error:
         raise NotYet(
-            f"Your function raised {type(error).__name__}: {first}"
+            f"Your function raised {first_line(error)}"
             + (f", when called {about}." if about else ".")
         ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Type and first line of an error."""
+    first = (str(error).splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

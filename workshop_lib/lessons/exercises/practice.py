@@ -1,7 +1,6 @@
 """What the exercises of Stage 2 begin with: the topic's plays, as a table or as a stream.
 
-In: Settings. Out: a pandas table in the order of arrival, or a streaming DataFrame. Nothing
-here is to be learned; it spares the exercise what the notebooks have shown.
+In: Settings. Out: a pandas table in the order of arrival, or a streaming DataFrame.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from workshop_lib.settings import Settings
 
 
 def plays_table(settings: Settings) -> pd.DataFrame:
-    """The plays of topic ``plays`` in the order in which they came, repeated ones too."""
+    """The plays of topic ``plays`` in the order of arrival, repeated ones too."""
     records = sorted(live.topic(settings), key=lambda each: (each.timestamp, each.offset))
     table = pd.DataFrame(filter(None, map(_play, records)), columns=list(PLAY))
     moments = pd.to_datetime(table["played_at"], utc=True, errors="coerce", format="ISO8601")
@@ -25,7 +24,7 @@ def plays_table(settings: Settings) -> pd.DataFrame:
 
 
 def _play(record: Any) -> dict[str, Any] | None:
-    """The play that a record is; None for one that a lesson about dead letters has left."""
+    """The play in a record; None for one that a lesson about dead letters has left."""
     try:
         value = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
@@ -42,27 +41,14 @@ def plays_stream(settings: Settings, spark: Any = None) -> Any:
     return plays(parse(records(spark, settings), settings)).select(*PLAY)
 
 
-def run_once(stream: Any, settings: Settings, name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Run ``stream`` as query ``name`` over all that there is; the rows, a later one in place
-    of an earlier one of the same first column, and Spark's own report of the last batch.
+def labelled_customers(settings: Settings, spark: Any) -> pd.DataFrame:
+    """A row per customer who could take the offer: id, eight features from before the ads, and
+    ``label``, 1 for whoever clicked."""
+    from workshop_lib.marketing.features import history
+    from workshop_lib.marketing.learn import click_window, training_rows
+    from workshop_lib.world.read import load_clicks, load_customers
 
-    A query of that name that still runs is stopped. Raises what the query raised.
-    """
-    for query in stream.sparkSession.streams.active:
-        if query.name == name:
-            query.stop()
-    parts: list[pd.DataFrame] = []
-    query = (
-        stream.writeStream.queryName(name)
-        .outputMode("update")
-        .trigger(availableNow=True)
-        .foreachBatch(lambda batch, number: parts.append(batch.toPandas()))
-        .start()
-    )
-    try:
-        query.awaitTermination(120)
-    finally:
-        query.stop()
-    rows = pd.concat(parts) if parts else pd.DataFrame(columns=stream.columns)
-    reports = [each for each in query.recentProgress if each["numInputRows"]]
-    return rows.drop_duplicates(rows.columns[0], keep="last"), dict(reports[-1]) if reports else {}
+    clicks = load_clicks(settings.world)
+    first_click, _ = click_window(clicks, settings.world)
+    plays = history(spark, settings.world / "tracks.csv")
+    return training_rows(plays, first_click, clicks, load_customers(settings.world))

@@ -1,24 +1,31 @@
-"""Stage 2, process it: keys and partitions, a join by id, windows, the rule of interest.
+"""Stage 2, process it: partitions, a join by id, windows, the rule of interest, a topic.
 
-In: Settings and a learner's answer. Out: nothing when it is right, or ``NotYet``.
+In: Settings and a learner's answer. Out: nothing when it is right, or ``NotYet``. The streams
+of 2.3 and 2.6 are judged in ``streams``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+import orjson
 import pandas as pd
 
-from workshop_lib.lessons.exercises import live
+from workshop_lib.lessons.exercises import live, streams
 from workshop_lib.lessons.exercises.outcome import (
     Exercise,
     NotAttempted,
     NotYet,
     attempted,
     call,
+    first_line,
+    numbers,
     of_type,
+    plain,
     shown,
 )
+from workshop_lib.lessons.exercises.practice import plays_table
 from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import PRACTICE
@@ -28,8 +35,6 @@ LISTENERS: Final = 10
 #: Partitions of the topic of exercise 2.5, and how many lines of the log go into it.
 PARTITIONS: Final = 2
 LINES: Final = 1000
-#: The query of exercise 2.3, as Spark knows it.
-QUERY: Final = "exercise_2_3"
 
 
 def partitions(settings: Settings, answer: Any) -> None:
@@ -43,32 +48,27 @@ def partitions(settings: Settings, answer: Any) -> None:
         held.setdefault(int(record.key), set()).add(record.partition)
     if len(answer) < LISTENERS:
         raise NotYet(f"You have {len(answer)} listeners. Take {LISTENERS}.")
+    numbers(answer, "a listener")
+    numbers(answer.values(), "a partition")
     absent = [who for who in answer if who not in held]
     if absent:
-        raise NotYet(
-            f"Your listener {shown(absent[0])} has no play in the topic."
-            + (
-                " The keys of your dictionary are to be numbers."
-                if str in map(type, absent)
-                else ""
-            )
-        )
+        raise NotYet(f"Your listener {shown(absent[0])} has no play in the topic.")
     number = max(map(max, held.values())) + 1
-    if all(where == who % number for who, where in answer.items()):
+    wrong = [who for who, where in answer.items() if {where} != held[who]]
+    if wrong and all(where == who % number for who, where in answer.items()):
         raise NotYet(
             f"You have {shown(answer)}: the id modulo the partitions. Kafka does not do that; it"
             " hashes the bytes of the key. Look where the records are."
         )
-    wrong = [who for who, where in answer.items() if {where} != held[who]]
     if wrong:
         raise NotYet(
             f"You have listener {wrong[0]} in partition {shown(answer[wrong[0]])}. Their records"
-            " are elsewhere."
+            " are in another one."
         )
 
 
 def enriched(settings: Settings, answer: Any) -> None:
-    """2.2: each play gets its listener's level, by id; unknown ones stay."""
+    """2.2: each play gets its listener's level, by id; plays of unknown listeners stay."""
     attempted(answer)
     from workshop_lib.stream.session import spark_session
 
@@ -78,27 +78,43 @@ def enriched(settings: Settings, answer: Any) -> None:
     plays = spark.createDataFrame(list(players.items()), "event_id long, customer_id int")
     customers = spark.createDataFrame(list(levels.items()), "customer_id int, level string")
     made = call(answer, plays, customers, about="with five plays and three customers")
-    if "level" not in getattr(made, "columns", ()):
-        raise NotYet(f"You return {shown(made)}. Return the plays with one more column: level.")
-    if "event_id" not in made.columns:
-        raise NotYet(f"Your columns are {made.columns}. Those of the plays are to stay.")
-    rows = [(row["event_id"], row["level"]) for row in made.select("event_id", "level").collect()]
+    columns = list(getattr(made, "columns", ()))
+    if not hasattr(made, "collect"):
+        raise NotYet(f"You return {shown(made)}. Return a Spark table.")
+    if "level" not in columns:
+        raise NotYet(f"Your columns are {columns}. The plays must get one more column: level.")
+    lost = [name for name in plays.columns if name not in columns]
+    if lost:
+        raise NotYet(f"Your columns are {columns}. {lost[0]} of the plays is missing.")
+    if len(columns) != len({*plays.columns, "level"}):
+        raise NotYet(
+            f"Your columns are {columns}. Each of event_id, customer_id and level must be there"
+            " once, and no other column."
+        )
+    try:
+        rows = [row.asDict() for row in made.collect()]
+    except Exception as error:
+        raise NotYet(f"Your table failed: {first_line(error)}") from error
+    _levels(rows, players, levels)
+
+
+def _levels(rows: list[dict[str, Any]], players: dict[int, int], levels: dict[int, str]) -> None:
     if len(rows) > len(players):
         raise NotYet(
             f"From {len(players)} plays you made {len(rows)} rows. A join by a key that is in the"
             " other table once makes no new rows."
         )
-    found = dict(rows)
-    if 3 not in found:
+    found = {row["event_id"]: row["level"] for row in rows}
+    if 3 not in found and len(found) == len(players) - 1:
         raise NotYet(
-            f"From {len(players)} plays you kept {len(rows)}: the one whose listener is in no"
-            " table is gone. Which kind of join keeps it?"
+            f"From {len(players)} plays you kept {len(rows)}: the one whose listener is not in"
+            " customers is gone. Which kind of join keeps it?"
         )
-    if len(found) < len(players):
-        raise NotYet(f"From {len(players)} plays you kept {len(rows)}. None may vanish.")
+    if set(found) != set(players):
+        raise NotYet(f"From {len(players)} plays you kept {len(found)}. All must stay.")
     if found[3] != UNKNOWN:
         raise NotYet(
-            f"The play of listener {players[3]}, who is in no table, has level {found[3]!r}."
+            f"The play of listener {players[3]}, who is not in customers, has level {found[3]!r}."
             " A chart needs a label there."
         )
     if found[1] == UNKNOWN:
@@ -109,51 +125,12 @@ def enriched(settings: Settings, answer: Any) -> None:
             f"Your listener {players[wrong[0]]} has level {found[wrong[0]]!r}, which is another"
             " listener's. Join by id, not by the place in the table."
         )
-
-
-def per_minute(settings: Settings, answer: Any, spark: Any = None) -> None:
-    """2.3: a stream of distinct plays per minute of event time, run on the real topic."""
-    attempted(answer)
-    from workshop_lib.lessons.exercises.practice import plays_stream, plays_table, run_once
-    from workshop_lib.stream.run import cause
-
-    made = call(answer, plays_stream(settings, spark), about="with the stream of plays")
-    columns = getattr(made, "columns", None)
-    if columns is None or not made.isStreaming:
-        raise NotYet(f"You return {shown(made)}. Return a streaming DataFrame.")
-    if columns != ["minute", "plays"]:
-        raise NotYet(f"Your columns are {columns}. Give minute and plays, in this order.")
-    try:
-        counts, report = run_once(made, settings, settings.namespace + QUERY)
-    except Exception as error:
-        raise NotYet(f"Your query failed: {cause(str(error))}") from error
-    if counts.empty:
-        raise NotYet("Your query ran and gave no row.")
-    if not hasattr(counts["minute"].iloc[0], "minute"):
-        raise NotYet(f"Your first minute is {shown(counts['minute'].iloc[0])}: take its start.")
-    minutes = pd.to_datetime(counts["minute"], utc=True)
-    plays = plays_table(settings).drop_duplicates("event_id")
-    truth = plays["played_at"].dt.floor("min").value_counts()
-    strange = minutes[~minutes.isin(truth.index)]
-    if len(strange):
+    changed = [row for row in rows if row["customer_id"] != players[row["event_id"]]]
+    if changed:
         raise NotYet(
-            f"You have a count for {strange.iloc[0]:%Y-%m-%d %H:%M}, a minute in which nothing was"
-            " played. Count by when it was played, not by when Spark sees it."
+            f"Your play {changed[0]['event_id']} has customer_id {changed[0]['customer_id']!r},"
+            " which was not so in plays."
         )
-    total = int(counts["plays"].sum())
-    if "watermark" not in (report.get("eventTime") or {}):
-        raise NotYet(
-            f"You counted {total:,} plays without a watermark: Spark has to remember every minute"
-            " for ever. Say how late a play may come."
-        )
-    if total > len(plays):
-        raise NotYet(
-            f"Your minutes hold {total:,} plays together. Some came twice; each counts once."
-        )
-    if len(counts) < len(truth) or total < len(plays):
-        raise NotYet(f"Your {len(counts):,} minutes hold {total:,} plays. Some are missing.")
-    if dict(zip(minutes, counts["plays"], strict=True)) != dict(truth):
-        raise NotYet(f"Your minutes hold {total:,} plays, and some stand in another minute.")
 
 
 #: name → (minutes after noon, listener, track, event) of each play in order of arrival, and
@@ -162,7 +139,7 @@ _CASES: Final[dict[str, tuple[list[tuple[float, int, int, int]], set[int]]]] = {
     "one play that came three times": ([(0, 1, 1, 1), (0, 1, 1, 1), (0, 1, 1, 1)], set()),
     "three plays within ten minutes": ([(0, 1, 1, 1), (4, 1, 1, 2), (10, 1, 1, 3)], {3}),
     "three plays across the half hour": ([(25, 1, 1, 1), (31, 1, 1, 2), (40, 1, 1, 3)], {3}),
-    "three plays in just 30 minutes": ([(3, 1, 1, 1), (9, 1, 1, 2), (33, 1, 1, 3)], {3}),
+    "three plays in exactly 30 minutes": ([(3, 1, 1, 1), (9, 1, 1, 2), (33, 1, 1, 3)], {3}),
     "three plays in a bit more than 30 minutes": (
         [(3, 1, 1, 1), (9, 1, 1, 2), (33.01, 1, 1, 3)],
         set(),
@@ -187,11 +164,9 @@ def interests(settings: Settings, answer: Any) -> None:
         found = _events(call(answer, table.copy(), about=f"with {name}"))
         if found != truth:
             raise NotYet(
-                f"With {name}, you find {_number(found)}: {_what(found, truth)}. Event time"
-                " counts, distinct events count, and the ends of the 30 minutes are within."
+                f"With {name}, you find {_number(found)}: {_what(found, truth)}. Count by event"
+                " time, each event once; the ends of the 30 minutes are included."
             )
-    from workshop_lib.lessons.exercises.practice import plays_table
-
     plays = plays_table(settings)
     found = _events(call(answer, plays.copy(), about="with all plays of the topic"))
     millis = plays["played_at"].astype("datetime64[ms, UTC]").astype("int64")
@@ -199,14 +174,21 @@ def interests(settings: Settings, answer: Any) -> None:
     if found != truth:
         raise NotYet(
             f"On the topic you find {_number(found)}: {_what(found, truth)}."
-            " All the cases above are right; what is different about many plays?"
+            " All small cases are right; what is different about many plays?"
         )
 
 
 def _events(found: Any) -> set[int]:
-    if not isinstance(found, set | list | tuple | pd.Series):
+    """Event ids of a set, list, array, column or table with a column event_id."""
+    if isinstance(found, pd.DataFrame) and "event_id" in found:
+        found = plain(found["event_id"])
+    if isinstance(found, dict) and all(isinstance(key, int) for key in found):
+        found = found.values()  # a column of pandas
+    if isinstance(found, str) or not isinstance(found, Iterable):
         raise NotYet(f"You return {shown(found)}. Return the set of event ids.")
-    return {int(event) for event in found}
+    events = list(found)
+    numbers(events, "an event id")
+    return {int(event) for event in events}
 
 
 def _number(found: set[int]) -> str:
@@ -216,8 +198,8 @@ def _number(found: set[int]) -> str:
 def _what(found: set[int], truth: set[int]) -> str:
     invented, missed = found - truth, truth - found
     if invented and missed:
-        return "some are missing, some are none"
-    return "not all are interests" if invented else "there is more to find"
+        return "some are missing, and some are not interests"
+    return "not all of them are interests" if invented else "some are missing"
 
 
 def by_listener(settings: Settings) -> None:
@@ -225,27 +207,69 @@ def by_listener(settings: Settings) -> None:
     records = live.topic(settings, PRACTICE)
     if not records:
         raise NotAttempted(f"There is nothing in topic {settings.topic(PRACTICE)} yet.")
-    if any(record.key is None for record in records):
+    order = [play.event_id for play in live.log_plays(settings, LINES, future=True)]
+    plays = {play.event_id: play for play in live.log_plays(settings, LINES, future=True)}
+    strange = next((record.value for record in records if _event(record.value) is None), None)
+    if strange is not None:
         raise NotYet(
-            f"You sent {len(records)} records, and some have no key. Without one Kafka spreads"
-            " them as it likes, and a listener's plays lose their order."
+            f"Your record has the value {shown(strange, 80)}. Send the play as JSON, so that its"
+            " order can be seen."
         )
-    if len({record.partition for record in records}) < PARTITIONS:
+    sent = [(record.partition, _event(record.value) or 0, record.key) for record in records]
+    unknown = [event for _, event, _ in sent if event not in plays]
+    if unknown:
+        raise NotYet(f"Your event {unknown[0]} is not a play of the log's first {LINES} lines.")
+    missing = {play.event_id for play in live.log_plays(settings, LINES)} - {e for _, e, _ in sent}
+    if missing:
+        raise NotYet(f"You sent {len(sent)} records. Plays of the first {LINES} lines are missing.")
+    used = {partition for partition, _, _ in sent}
+    if len(used) < PARTITIONS:
         raise NotYet(
-            f"All your {len(records)} records are in one partition. Make {PARTITIONS}, and a key"
-            " of its own for each listener."
+            f"All your {len(sent)} records are in one partition. Make {PARTITIONS}, and share the"
+            " listeners between them."
         )
-    keys = {record.key for record in records}
-    plays = live.log_plays(settings, LINES, future=True)
-    if len(keys) > len({play.customer_id for play in plays}):
-        raise NotYet(f"You sent {len(keys)} different keys. There are fewer listeners than that.")
-    if keys - {str(play.customer_id).encode() for play in plays}:
-        strange = min(keys - {str(play.customer_id).encode() for play in plays})
-        raise NotYet(f"Your key {strange!r} is no listener of the log's first {LINES} lines.")
-    if len(records) < len(live.log_plays(settings, LINES)):
+    where: dict[int, set[int]] = {}
+    for partition, event, _ in sent:
+        where.setdefault(plays[event].customer_id, set()).add(partition)
+    split = [who for who, found in where.items() if len(found) > 1]
+    if split and any(key is None for _, _, key in sent):
         raise NotYet(
-            f"You sent {len(records)} records. Plays of the first {LINES} lines are missing."
+            f"You sent {len(sent)} records, some without a key. Kafka spreads those over the"
+            " partitions, and a listener's plays lose their order."
         )
+    if split:
+        raise NotYet(
+            f"Your listener {split[0]} has plays in {len(where[split[0]])} partitions: they are"
+            " read in no order. The same listener must always have the same key."
+        )
+    _in_order(sent, plays, order)
+
+
+def _in_order(sent: list[Any], plays: dict[int, Any], order: list[int]) -> None:
+    """``NotYet`` when a listener's plays stand in another order than in the log. Sending all
+    once more, as a second run of the cell does, is allowed."""
+    first: dict[int, int] = {}
+    for position, (_, event, _) in enumerate(sent):
+        first.setdefault(event, position)
+    last: dict[int, int] = {}
+    for event in dict.fromkeys(order):
+        who = plays[event].customer_id
+        if first.get(event, len(sent)) < last.get(who, -1):
+            raise NotYet(
+                f"Your listener {who} has event {event} before a play that is earlier in the log."
+                " Send in the order of the log."
+            )
+        last[who] = first.get(event, last.get(who, -1))
+
+
+def _event(value: bytes | None) -> int | None:
+    """The event id in a JSON value."""
+    try:
+        found = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    event = found.get("event_id") if isinstance(found, dict) else None
+    return event if isinstance(event, int) else None
 
 
 EXERCISES: Final = (
@@ -255,7 +279,8 @@ EXERCISES: Final = (
         partitions,
         (
             "A consumer's record knows its key, its partition and its offset.",
-            "consumer(settings, 'plays', consumer_timeout_ms=3000) ends when nothing more comes.",
+            "KafkaConsumer(topic, auto_offset_reset='earliest', consumer_timeout_ms=3000, …) ends"
+            " when nothing more comes.",
             "The key is bytes: int(record.key) is the listener.",
         ),
     ),
@@ -265,14 +290,14 @@ EXERCISES: Final = (
         enriched,
         (
             "plays.join(customers, 'customer_id', …): the third argument is the kind of join.",
-            "A left join keeps every play. What has no partner gets null.",
+            "A left join keeps every play. Without a partner, the new columns are null.",
             "fillna('unknown', ['level']) gives null a label.",
         ),
     ),
     Exercise(
         "2.3",
         "Plays per minute, late ones too",
-        per_minute,
+        streams.per_minute,
         (
             "withWatermark('played_at', '15 minutes') comes first.",
             "dropDuplicatesWithinWatermark(['event_id']), then groupBy(F.window(…)).count().",
@@ -294,10 +319,25 @@ EXERCISES: Final = (
         "A topic that keeps a listener's order",
         by_listener,
         (
-            "NewTopic(name, num_partitions=2, replication_factor=1) and kafka_admin(settings).",
-            "producer(settings).send(topic, value, key): both are bytes.",
-            "workshop_lib.schema.play.to_json makes the value of a play; flush() at the end.",
+            "KafkaAdminClient(…).create_topics([NewTopic(name, num_partitions=2,"
+            " replication_factor=1)]).",
+            "KafkaProducer(…).send(topic, value, key): both are bytes; flush() at the end.",
+            "workshop_lib.schema.play.to_json makes the value of a play; the key is its listener.",
         ),
         live=True,
+    ),
+    Exercise(
+        "2.6",
+        "From Kafka to Elasticsearch by hand",
+        streams.to_index,
+        (
+            "Read: spark.readStream.format('kafka') with kafka.bootstrap.servers, subscribe and"
+            " startingOffsets = earliest; then from_json(value as string, a schema).",
+            "Write: .writeStream.foreachBatch(write).option('checkpointLocation', checkpoint)"
+            ".trigger(availableNow=True).start(), then awaitTermination().",
+            "In write(batch, number): elasticsearch.helpers.bulk(client, …) with _index, _id (the"
+            " event_id) and _source for each row of batch.collect(). A value that is not JSON"
+            " gives null: filter it out.",
+        ),
     ),
 )

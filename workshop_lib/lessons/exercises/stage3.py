@@ -1,4 +1,4 @@
-"""Stage 3, act on it: honest features, honest numbers, a gate that fails closed, one offer.
+"""Stage 3, act on it: features without leakage, metrics, a gate that fails closed, one offer.
 
 In: Settings and a learner's function. Out: nothing when it is right, or ``NotYet``. Where a
 limit is asked for, it is the one of Settings.
@@ -7,23 +7,35 @@ limit is asked for, it is the one of Settings.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
-from workshop_lib.lessons.exercises.outcome import Exercise, NotYet, attempted, call, shown
+from workshop_lib.lessons.exercises import one_offer
+from workshop_lib.lessons.exercises.outcome import (
+    Exercise,
+    NotYet,
+    attempted,
+    call,
+    equals,
+    numbers,
+    of_type,
+    shown,
+)
+from workshop_lib.lessons.exercises.practice import labelled_customers
+from workshop_lib.marketing.gate import gate
 from workshop_lib.marketing.metrics import confusion
-from workshop_lib.runtime.connections import redis_client
 from workshop_lib.settings import Settings
 
 #: Part of the day → its hours, as ``marketing.features`` has them.
 PARTS: Final = ("morning", "afternoon", "evening", "night")
 NUMBERS: Final = ("error", "precision", "recall", "lift")
-ROUNDS: Final = 20
+#: Four shares, each rounded to two decimals.
+ROUNDING: Final = 0.021
 
 
 def day_shares(settings: Settings, answer: Any) -> None:
@@ -42,43 +54,37 @@ def day_shares(settings: Settings, answer: Any) -> None:
         columns=before.columns,
     )
     every = pd.concat([before, after], ignore_index=True)
-    made = call(answer, every, moment, about=f"with {len(every)} plays and the moment {moment}")
-    if not isinstance(made, pd.DataFrame) or sorted(made.columns) != sorted(PARTS):
-        columns = list(made.columns) if isinstance(made, pd.DataFrame) else made
-        raise NotYet(
-            f"You return {shown(columns)}. Return a table with the columns {', '.join(PARTS)}."
-        )
-    if made.index.name != "customer_id":
-        raise NotYet(f"Your index is {made.index.name!r}. A row is to be found by customer_id.")
-    alone = call(answer, before, moment, about="with the plays before the moment only")
+    made = _table(call(answer, every, moment, about=f"with {len(every)} plays and {moment}"))
+    alone = _table(call(answer, before.copy(), moment, about="with plays before the moment only"))
     both = made.index.intersection(alone.index)
-    if not np.allclose(made.loc[both, list(PARTS)], alone.loc[both, list(PARTS)], equal_nan=True):
+    if not np.allclose(made.loc[both], alone.loc[both], equal_nan=True):
+        changed = next(who for who in both if not np.allclose(made.loc[who], alone.loc[who]))
         raise NotYet(
-            f"Your shares of listener 4 are {shown(made.loc[4].to_dict())}; without the plays"
-            " after the moment they are others. So the future leaks in."
+            f"Your shares of listener {changed} are {shown(made.loc[changed].to_dict())}; without"
+            " the plays after the moment they are others. So the future leaks in."
         )
     if 9 in made.index:
         raise NotYet(
             f"You have {len(made)} listeners, also one who first played at the very moment. What"
-            " the model is to foretell must not be in what it learns from: before means before."
+            " the model predicts must not be in what it learns from: before means before."
         )
     if set(made.index) != set(hours):
         raise NotYet(f"You have the listeners {shown(list(made.index))}; some are missing.")
     sums = made.sum(axis=1, skipna=False)
-    largest = float(made.to_numpy(dtype=float).max())
+    largest = float(made.to_numpy().max())
     if largest > 1:
         raise NotYet(f"Your largest value is {largest:g}. A share is a part of 1.")
     if sums.isna().any():
         who = sums[sums.isna()].index[0]
         raise NotYet(f"Your listener {who} has {shown(made.loc[who].to_dict())}: no share is nan.")
-    odd = sums[(sums - 1).abs() > 1e-9]
+    odd = sums[(sums - 1).abs() > ROUNDING]
     if len(odd):
         raise NotYet(
             f"Your four shares of listener {odd.index[0]} add up to {odd.iloc[0]:.3f}. Each play"
             " is in one part of the day: which hour is in none, or in two?"
         )
     reference = _day_shares(before)
-    wrong = (made.loc[reference.index, list(PARTS)] - reference).abs().max(axis=1) > 1e-9
+    wrong = (made.loc[reference.index, list(PARTS)] - reference).abs().max(axis=1) > ROUNDING
     if wrong.any():
         who = reference.index[wrong][0]
         raise NotYet(
@@ -86,6 +92,31 @@ def day_shares(settings: Settings, answer: Any) -> None:
             f" {shown(made.loc[who].to_dict())}. Morning is from 5, afternoon from 12, evening"
             " from 17, night from 22."
         )
+
+
+def _table(made: Any) -> pd.DataFrame:
+    """The learner's table with the four columns as numbers."""
+    if not isinstance(made, pd.DataFrame):
+        raise NotYet(
+            f"You return {shown(made)}. Return a table with the columns {', '.join(PARTS)}."
+        )
+    if "customer_id" in made.columns and made.index.name != "customer_id":
+        raise NotYet(
+            f"Your index is {made.index.name!r}, and customer_id a column. Make it the index."
+        )
+    if sorted(map(str, made.columns)) != sorted(PARTS):
+        raise NotYet(
+            f"Your columns are {shown(list(made.columns))}. Return a table with the columns"
+            f" {', '.join(PARTS)}."
+        )
+    if made.index.has_duplicates:
+        raise NotYet(f"Your table has {len(made)} rows, some of the same listener. One row each.")
+    try:
+        return made[list(PARTS)].astype(float)
+    except (TypeError, ValueError) as error:
+        raise NotYet(
+            f"Your table holds {shown(made.iloc[0].to_dict())}: shares are numbers."
+        ) from (error)
 
 
 def _day_shares(plays: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +144,9 @@ def judge(settings: Settings, answer: Any) -> None:
         name = wrong[0]
         value = made[name]
         swapped = {"precision": "recall", "recall": "precision"}.get(name)
-        if name == "error" and _close(value, 1 - truth["error"]):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            why = f"of type {type(value).__name__}. That must be a number"
+        elif name == "error" and _close(value, 1 - truth["error"]):
             why = "that is the share that is right"
         elif swapped and _close(value, truth[swapped]):
             why = f"that is the {swapped}"
@@ -121,14 +154,15 @@ def judge(settings: Settings, answer: Any) -> None:
             why = "that compares with how many were offered it. Compare with how many take it"
         else:
             why = "count the four cases on paper: offered or not, taken or not"
-        raise NotYet(f"Your {name} is {value:.3f}: {why}.")
+        raise NotYet(f"Your {name} is {shown(value)}: {why}.")
     never = np.zeros(400, dtype=bool)
     made = _judged(answer, taken, never, "the model that always says no")
     for name in ("precision", "lift"):
-        if made[name] is not None and not math.isnan(made[name]):
+        value = made[name]
+        if value is not None and not (isinstance(value, float) and math.isnan(value)):
             raise NotYet(
-                f"Your {name} of the model that always says no is {made[name]:g}. It offers"
-                " nothing, so of its offers nothing can be said: None or nan."
+                f"Your {name} of the model that always says no is {shown(value)}. It offers"
+                " nothing to anybody, so its offers have no such number: None or nan."
             )
     if made["recall"] != 0:
         raise NotYet(f"Your recall of the model that always says no is {shown(made['recall'])}.")
@@ -137,39 +171,44 @@ def judge(settings: Settings, answer: Any) -> None:
 def _judged(
     answer: Callable[..., Any], taken: np.ndarray, offered: np.ndarray, about: str
 ) -> dict[str, Any]:
-    made = call(answer, taken.copy(), offered.copy(), about=f"with {about}")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        made = call(answer, taken.copy(), offered.copy(), about=f"with {about}")
     if not isinstance(made, dict) or set(NUMBERS) - set(made):
         raise NotYet(f"You return {shown(made)}. Return a dictionary with {', '.join(NUMBERS)}.")
     return made
 
 
 def _close(value: Any, truth: float) -> bool:
-    return isinstance(value, int | float) and abs(value - truth) < 1e-6
+    return isinstance(value, int | float) and equals(value, truth)
 
 
 def closed_gate(settings: Settings, answer: Any) -> None:
     """3.3: a model passes only with all four numbers known and within the limits."""
     attempted(answer)
-    good = {
-        "error": settings.gate_max_error - 0.02,
-        "precision": settings.gate_min_precision + 0.1,
-        "recall": settings.gate_min_recall + 0.1,
-        "lift": settings.gate_min_lift + 1,
-    }
     edge = {
         "error": settings.gate_max_error,
         "precision": settings.gate_min_precision,
         "recall": settings.gate_min_recall,
         "lift": settings.gate_min_lift,
     }
+    good = {
+        "error": edge["error"] - 0.02,
+        "precision": edge["precision"] + 0.1,
+        "recall": edge["recall"] + 0.1,
+        "lift": edge["lift"] + 1,
+    }
     useless = {"error": good["error"], "precision": float("nan"), "recall": 0.0, "lift": None}
     _gated(answer, good, True, "a model within all limits")
     _gated(answer, edge, True, "a model on every limit")
+    _gated(answer, good | {"error": 0.0}, True, "a model whose error is 0.0")
+    _gated(answer, good | {"error": 0, "recall": 1}, True, "a model whose error is 0, whole")
     _gated(answer, useless, False, "the model that always says no, whose error is small")
     for name in good:
-        worse = good[name] + 0.1 if name == "error" else good[name] / 2
+        worse = edge[name] + 0.01 if name == "error" else edge[name] - 0.01
         _gated(answer, good | {name: worse}, False, f"a model whose {name} is beyond the limit")
-        for value in (float("nan"), None, "0.9", float("inf") * (-1 if name == "error" else 1)):
+        infinite = -math.inf if name == "error" else math.inf
+        unknown: tuple[Any, ...] = (math.nan, None, "0.9", "many", [good[name]], {}, infinite)
+        for value in unknown:
             _gated(answer, good | {name: value}, False, f"a model whose {name} is {value!r}")
         rest = {other: value for other, value in good.items() if other != name}
         _gated(answer, rest, False, f"a model whose {name} is missing")
@@ -177,93 +216,66 @@ def closed_gate(settings: Settings, answer: Any) -> None:
 
 def _gated(answer: Any, metrics: dict[str, Any], truth: bool, about: str) -> None:
     made = call(answer, dict(metrics), about=f"with {about}")
-    if not isinstance(made, bool | np.bool_):
+    if not isinstance(made, bool):
         raise NotYet(f"With {about}, you return {shown(made)}. Return True or False.")
-    if bool(made) is not truth:
-        did = "let it pass" if made else "refuse it"
-        raise NotYet(f"With {about}, you {did}.")
+    if made is not truth:
+        raise NotYet(f"With {about}, you {'let it pass' if made else 'refuse it'}.")
 
 
-def one_offer(settings: Settings, answer: Any) -> None:
-    """3.4: an entry in the outbox for an event once, however often and by whomever."""
+#: The features that exercise 3.5 takes away, one at a time.
+WITHOUT: Final = ("evening", "mobile", "unique_tracks")
+
+
+def one_feature_less(settings: Settings, answer: Any) -> None:
+    """3.5: the recall of a model without one feature, and what the gate says of it."""
     attempted(answer)
-    client = redis_client(settings)
-    prefix = settings.key(f"practice:3.4:{uuid4().hex[:8]}:")
-    outbox = prefix + "outbox"
-
-    def offer(customer: int, event: int, about: str) -> Any:
-        made = call(answer, client, prefix, customer, event, about=f"with {about}")
-        if not isinstance(made, bool):
-            raise NotYet(f"With {about}, you return {shown(made)}. Return whether it is new.")
-        return made
-
-    def entries() -> list[dict[str, str]]:
-        kind = str(client.type(outbox))
-        if kind not in ("stream", "none"):
-            raise NotYet(f"Your outbox is a {kind}. Make it a stream, by xadd.")
-        listed: Any = client.xrange(outbox)
-        return [fields for _, fields in listed]
-
-    try:
-        if not offer(0, 100, "listener 0 and a new event"):
-            raise NotYet("You return False for the first event of listener 0. 0 is a listener.")
-        first = entries()
-        if not first:
-            raise NotYet("Your function said True, and the stream prefix + 'outbox' is empty.")
-        if (first[0].get("customer_id"), first[0].get("event_id")) != ("0", "100"):
-            raise NotYet(f"Your entry is {shown(first[0])}. Put customer_id and event_id into it.")
-        again = offer(0, 100, "the same event again")
-        if len(entries()) > 1:
-            raise NotYet(
-                f"You have {len(entries())} entries after the same event came twice, as it does"
-                " when a batch is written again. That listener gets two messages."
-            )
-        if again:
-            raise NotYet("You return True for an event that came before.")
-        offer(0, 101, "another event of the same listener")
-        offer(7, 100, "the same event number of another listener")
-        if len(entries()) != 3:
-            raise NotYet(
-                f"You have {len(entries())} entries after two events of listener 0 and one of"
-                " listener 7. What makes an offer the same is its listener and its event."
-            )
-        _at_once(offer, entries)
-    finally:
-        for key in client.scan_iter(match=prefix + "*"):
-            client.delete(key)
-        client.close()
-
-
-def _at_once(offer: Callable[..., Any], entries: Callable[[], list[Any]]) -> None:
-    """Two workers with the same events: looking first and writing then is too slow for that."""
-    before, wrong = len(entries()), list[Exception]()
-    together = threading.Barrier(2)
-
-    def work() -> None:
-        try:
-            for event in range(ROUNDS):
-                together.wait(10)
-                offer(5, 1000 + event, "two workers at once")
-        except Exception as error:
-            wrong.append(error)
-            together.abort()
-
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    told = [error for error in wrong if not isinstance(error, threading.BrokenBarrierError)]
-    if told:
-        raise told[0]
-    made = len(entries()) - before
-    if made > ROUNDS:
+    of_type(answer, dict, "a dictionary: the feature that is left out → (recall, accepted)")
+    if set(answer) != set(WITHOUT):
         raise NotYet(
-            f"Two workers had the same {ROUNDS} events at once, and you made {made} entries."
-            " Between looking and writing, the other one looked, too. Let one command do both."
+            f"You leave out {shown(list(answer))}. Leave out each of {', '.join(WITHOUT)}."
         )
-    if made < ROUNDS:
-        raise NotYet(f"Two workers had {ROUNDS} events, and you made {made} entries.")
+    for name, value in answer.items():
+        if not (isinstance(value, tuple | list) and len(value) == 2):
+            raise NotYet(f"You have {shown(value)} for {name}. Give two: (recall, accepted).")
+        numbers(value[:1], "a recall")
+        if not isinstance(value[1], bool):
+            raise NotYet(f"You have {shown(value[1])} for {name}. accepted is True or False.")
+    truth = _without(settings.world, (settings.world / "tracks.csv").stat().st_mtime_ns)
+    for name in WITHOUT:
+        recall = answer[name][0]
+        metrics = truth[name]
+        if equals(recall, metrics["recall"]):
+            continue
+        if equals(recall, truth["all"]["recall"]):
+            raise NotYet(f"Your recall without {name} is {recall:.3f}: that is the one with it.")
+        if equals(recall, truth[f"only {name}"]["recall"]):
+            raise NotYet(f"Your recall without {name} is {recall:.3f}: that is with {name} alone.")
+        other = next((m for m in ("error", "precision", "lift") if equals(recall, metrics[m])), "")
+        raise NotYet(
+            f"Your recall without {name} is {recall:.3f}"
+            + (f": that is the {other}." if other else "; train(spark, rows, …) gives another.")
+        )
+    wrong = [n for n in WITHOUT if answer[n][1] != gate(truth[n], settings).accepted]
+    if wrong:
+        did = "accepts" if answer[wrong[0]][1] else "refuses"
+        raise NotYet(f"You say that the gate {did} the model without {wrong[0]}. Ask it once more.")
+
+
+@lru_cache(maxsize=1)
+def _without(world: Path, changed: int) -> dict[str, dict[str, Any]]:
+    """Metrics of the model with all features, without each, and with each alone."""
+    from workshop_lib.marketing.features import FEATURES
+    from workshop_lib.marketing.train import train
+    from workshop_lib.stream.session import spark_session
+
+    settings = Settings(data=world)
+    spark = spark_session(settings, short=True)
+    rows = labelled_customers(settings, spark)
+    chosen = {"all": FEATURES} | {
+        name: tuple(each for each in FEATURES if each != name) for name in WITHOUT
+    }
+    chosen |= {f"only {name}": (name,) for name in WITHOUT}
+    return {name: train(spark, rows, feature_names=few).metrics for name, few in chosen.items()}
 
 
 EXERCISES: Final = (
@@ -279,7 +291,7 @@ EXERCISES: Final = (
     ),
     Exercise(
         "3.2",
-        "What an error of 10 % does not tell",
+        "What an error of 10 % does not say",
         judge,
         (
             "taken and offered are arrays of True and False: (taken & offered).sum() are the hits.",
@@ -301,11 +313,21 @@ EXERCISES: Final = (
     Exercise(
         "3.4",
         "One offer, however often it is written",
-        one_offer,
+        one_offer.one_offer,
         (
-            "Remember each offer under a key of its own, made of listener and event.",
+            "Note each offer under a Redis key of its own, made of prefix, listener and event.",
             "client.set(key, value, nx=True) writes only if there is no such key, and says so.",
             "Write the outbox entry only if that said yes.",
+        ),
+    ),
+    Exercise(
+        "3.5",
+        "One feature less",
+        one_feature_less,
+        (
+            "train(spark, rows, feature_names=…) takes the names that the model may use.",
+            "The model's metrics are train(…).metrics, a dictionary.",
+            "gate(metrics, settings).accepted is the gate's answer.",
         ),
     ),
 )

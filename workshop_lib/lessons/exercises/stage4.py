@@ -9,32 +9,31 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pandas as pd
-from elasticsearch.helpers import scan
+from elasticsearch.helpers import bulk, scan
 
-from workshop_lib.lessons.exercises import live
+from workshop_lib.lessons.exercises import live, page_events
 from workshop_lib.lessons.exercises.outcome import (
     Exercise,
-    NotAttempted,
     NotYet,
     attempted,
     call,
+    equals,
+    numbers,
     of_type,
     shown,
 )
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
 from workshop_lib.schema.names import (
-    PLAYS_INDEX,
     PLAYS_PER_MINUTE_INDEX,
     PLAYS_TOPIC,
     SMS_INDEX,
     TARGETS_INDEX,
     live_key,
 )
+from workshop_lib.schema.tables import mapping
 from workshop_lib.settings import Settings
 
 STATES: Final = 10
-#: The hash of exercise 4.3.
-ARTISTS: Final = "practice:artists"
 #: What exercise 4.4 finds out about an offer.
 OFFER: Final = ("customer_id", "event_id", "score", "seconds")
 
@@ -42,17 +41,50 @@ OFFER: Final = ("customer_id", "event_id", "score", "seconds")
 def busiest_states(settings: Settings, answer: Any) -> None:
     """4.1: plays of the ten busiest states, from the counts that the stream has made."""
     attempted(answer)
-    of_type(answer, dict, "a dictionary: state → plays")
-    rows = _minutes(settings)
+    client, index = elasticsearch(settings), settings.index(PLAYS_PER_MINUTE_INDEX)
+    made = call(answer, client, index, about="with index plays-per-minute")
+    _right_states(made, _minutes(settings, index))
+    # The same form with numbers of its own: what was counted elsewhere shows.
+    own = settings.index(f"practice-{uuid4().hex[:8]}")
+    client.indices.create(index=own, **mapping(PLAYS_PER_MINUTE_INDEX))
+    try:
+        bulk(client, ({"_index": own, "_source": row} for row in _few_minutes()), refresh=True)
+        made = call(answer, client, own, about="with a small index of the same form")
+        try:
+            _right_states(made, _minutes(settings, own))
+        except NotYet as why:
+            raise NotYet(
+                "With a small index of the same form your numbers are not its numbers. Count from"
+                " the index that your function is given."
+            ) from why
+    finally:
+        client.indices.delete(index=own)
+
+
+def _few_minutes() -> list[dict[str, Any]]:
+    """Two minutes of twelve states, in which few plays and many minutes differ."""
+    states = [f"S{number:02}" for number in range(12)]
+    return [
+        {"minute": f"2026-01-04T20:{m:02}:00.000Z", "dimension": d, "value": v, "plays": plays}
+        for number, state in enumerate(states)
+        for m in range(2 if number % 2 else 1)
+        for d, v, plays in (("state", state, 100 - 7 * number), ("all", "all", 100 - 7 * number))
+    ]
+
+
+def _right_states(answer: Any, rows: pd.DataFrame) -> None:
+    if not isinstance(answer, dict):
+        raise NotYet(f"You return {shown(answer)}. Return a dictionary: state → plays.")
     truth = rows[rows["dimension"] == "state"].groupby("value")["plays"].agg(["sum", "size"])
     strange = [state for state in answer if state not in truth.index]
     if strange:
         raise NotYet(
-            f"You have a bar for {shown(strange[0])}, which is no state. The index counts each"
-            " play once per dimension; choose one dimension first."
+            f"You have a bar for {shown(strange[0])}, which is not a state of the index. It counts"
+            " each play once per dimension; choose one dimension first."
         )
     if len(answer) != STATES:
-        raise NotYet(f"You have {len(answer)} bars. The chart is to have {STATES}.")
+        raise NotYet(f"You have {len(answer)} bars. The chart must have {STATES}.")
+    numbers(answer.values(), "a number of plays")
     counted = [state for state in answer if answer[state] == truth["size"][state]]
     if len(counted) > STATES // 2:
         raise NotYet(
@@ -61,7 +93,9 @@ def busiest_states(settings: Settings, answer: Any) -> None:
         )
     wrong = [state for state in answer if answer[state] != truth["sum"][state]]
     if wrong:
-        raise NotYet(f"You have {shown(answer[wrong[0]])} for {wrong[0]}; the index differs.")
+        raise NotYet(
+            f"You have {shown(answer[wrong[0]])} for {wrong[0]}; the index has another sum."
+        )
     if min(answer.values()) < truth["sum"].nlargest(STATES).min():
         raise NotYet(
             f"Your smallest bar is {shown(min(answer, key=lambda state: answer[state]))}. There are"
@@ -69,9 +103,9 @@ def busiest_states(settings: Settings, answer: Any) -> None:
         )
 
 
-def _minutes(settings: Settings) -> pd.DataFrame:
-    """Index ``plays-per-minute``: minute, value, dimension, plays."""
-    found = scan(elasticsearch(settings), index=settings.index(PLAYS_PER_MINUTE_INDEX), size=5000)
+def _minutes(settings: Settings, index: str) -> pd.DataFrame:
+    """An index like plays-per-minute: minute, value, dimension, plays."""
+    found = scan(elasticsearch(settings), index=index, size=5000)
     return pd.DataFrame(
         [hit["_source"] for hit in found], columns=["minute", "dimension", "value", "plays"]
     )
@@ -80,28 +114,27 @@ def _minutes(settings: Settings) -> pd.DataFrame:
 def share_on_mobile(settings: Settings, answer: Any) -> None:
     """4.2: the share of plays on a mobile over all live counters in Redis."""
     attempted(answer)
-    of_type(answer, float, "a share, as a number from 0 to 1")
+    of_type(answer, (int, float), "a share, as a number from 0 to 1")
     minutes = _counters(settings)
     mobile, every = minutes["device:mobile"], minutes["all:all"]
     truth = mobile.sum() / every.sum()
-    if abs(answer - truth) < 1e-9:
+    if equals(answer, truth):
         return
     if not 0 <= answer <= 1:
         raise NotYet(f"You have {answer:g}. A share is a part of 1.")
-    if abs(answer - (mobile / every).mean()) < 1e-9:
+    if equals(answer, (mobile / every).mean()):
         raise NotYet(
-            f"You have {answer:.4f}: the mean of the minutes' shares. A minute with one play"
-            " weighs there as much as one with fifty. Add up first, then divide."
+            f"You have {answer:.4f}: the mean of the minutes' shares. There a minute with one play"
+            " counts as much as one with fifty. Add up first, then divide."
         )
-    if abs(answer - (1 - truth)) < 1e-9:
-        raise NotYet(f"You have {answer:.4f}: that is the share of the PCs.")
-    parts = mobile.sum() / minutes.sum(axis=1).sum()
-    if abs(answer - parts) < 1e-9:
+    if equals(answer, 1 - truth):
+        raise NotYet(f"You have {answer:.4f}: that is the share of PCs.")
+    if equals(answer, mobile.sum() / minutes.sum(axis=1).sum()):
         raise NotYet(
             f"You have {answer:.4f}: you divide by the sum of all fields. Each play is in one"
             " field of every dimension; the field all:all holds it once."
         )
-    raise NotYet(f"You have {answer:.4f}; the counters say otherwise.")
+    raise NotYet(f"You have {answer:.4f}; the counters give another share.")
 
 
 def _counters(settings: Settings) -> pd.DataFrame:
@@ -117,34 +150,64 @@ def _counters(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(hashes).fillna(0).astype(int)
 
 
-def artist_counter(settings: Settings) -> None:
-    """4.3: a hash of plays per artist that bears being written again."""
-    client = redis_client(settings)
-    key = settings.key(ARTISTS)
-    if not client.exists(key):
-        raise NotAttempted(f"There is no key {key} yet.")
-    kind = str(client.type(key))
-    if kind != "hash":
-        raise NotYet(f"Your key {key} is a {kind}. Make it a hash, by hset.")
-    held: Any = client.hgetall(key)
-    truth = live.documents(settings, PLAYS_INDEX, "event_id", "artist")["artist"].value_counts()
-    strange = [artist for artist in held if artist not in truth.index]
+def artist_counter(settings: Settings, answer: Any) -> None:
+    """4.3: a hash of plays per artist that is right however often it is written."""
+    attempted(answer)
+    client, redis = elasticsearch(settings), redis_client(settings)
+    name = f"practice-{uuid4().hex[:8]}"
+    index, key = settings.index(name), settings.key(name)
+    few = {f"Artist {number:02}": 1 + number % 5 for number in range(40)}
+
+    def add(plays: dict[str, int]) -> None:
+        rows = ({"artist": artist} for artist, n in plays.items() for _ in range(n))
+        bulk(client, ({"_index": index, "_source": row} for row in rows), refresh=True)
+
+    def write(about: str) -> dict[str, int]:
+        call(answer, client, index, redis, key, about=about)
+        kind = str(redis.type(key))
+        if kind != "hash":
+            said = "There is no such key" if kind == "none" else f"Your key is a {kind}"
+            raise NotYet(f"{said} after your function ran. Write a hash, by hset.")
+        held: Any = redis.hgetall(key)
+        broken = [value for value in held.values() if not value.isdigit()]
+        if broken:
+            raise NotYet(f"Your hash has the value {broken[0]!r}. Write a whole number of plays.")
+        return {artist: int(n) for artist, n in held.items()}
+
+    kinds = {"artist": {"type": "keyword"}}
+    client.indices.create(index=index, mappings={"dynamic": "strict", "properties": kinds})
+    try:
+        add(few)
+        first = write("for the first time")
+        _right_artists(first, few)
+        again = write("a second time")
+        if again != few:
+            artist = next(a for a in few if again.get(a) != few[a])
+            raise NotYet(
+                f"You have {again.get(artist)} for {artist!r} after the second run, and had"
+                f" {first[artist]} after the first. Write the value itself, do not add to it."
+            )
+        add({"Artist 00": 1, "Somebody new": 2})
+        few = {**few, "Artist 00": few["Artist 00"] + 1, "Somebody new": 2}
+        _right_artists(write("after three more plays"), few)
+    finally:
+        client.indices.delete(index=index)
+        redis.delete(key)
+        redis.close()
+
+
+def _right_artists(held: dict[str, int], truth: dict[str, int]) -> None:
+    strange = [artist for artist in held if artist not in truth]
     if strange:
-        raise NotYet(f"You have a field {strange[0]!r}, which is no artist of index plays.")
+        raise NotYet(f"You have a field {strange[0]!r}, which is not an artist of the index.")
     if len(held) < len(truth):
         raise NotYet(
             f"You have {len(held)} artists, and there are more. A terms aggregation gives ten"
-            " buckets unless it is told otherwise."
+            " buckets unless its size says otherwise."
         )
-    numbers = {artist: int(n) for artist, n in held.items()}
-    wrong = [artist for artist, n in numbers.items() if n != truth[artist]]
-    if wrong and all(numbers[artist] % truth[artist] == 0 for artist in wrong):
-        raise NotYet(
-            f"You have {numbers[wrong[0]]} for {wrong[0]!r}, a multiple of what it should be: it"
-            " was added again when the cell ran again. Write the value itself, not the growth."
-        )
+    wrong = [artist for artist, n in held.items() if n != truth[artist]]
     if wrong:
-        raise NotYet(f"You have {numbers[wrong[0]]} for {wrong[0]!r}; index plays differs.")
+        raise NotYet(f"You have {held[wrong[0]]} for {wrong[0]!r}; the index has another number.")
 
 
 def offers_way(settings: Settings, answer: Any) -> None:
@@ -153,6 +216,8 @@ def offers_way(settings: Settings, answer: Any) -> None:
     of_type(answer, dict, f"a dictionary with {', '.join(OFFER)}")
     if set(answer) != set(OFFER):
         raise NotYet(f"Your fields are {', '.join(map(str, answer))}. Give {', '.join(OFFER)}.")
+    for name in OFFER:
+        numbers([answer[name]], name)
     wanted = ("target_id", "customer_id", "event_id", "score", "decided_at")
     targets = live.documents(settings, TARGETS_INDEX, *wanted)
     sms = live.documents(settings, SMS_INDEX, "target_id", "status", "updated_at")
@@ -167,15 +232,13 @@ def offers_way(settings: Settings, answer: Any) -> None:
             f" listener {answer['customer_id']}."
         )
     (offer,) = row.to_dict("records")
-    if abs(float(answer["score"]) - offer["score"]) > 1e-9:
-        raise NotYet(f"Your score is {answer['score']}; that of the target is another.")
+    if not equals(answer["score"], offer["score"]):
+        raise NotYet(f"Your score is {answer['score']}; the target has another one.")
     seconds = (pd.Timestamp(offer["updated_at"]) - pd.Timestamp(offer["decided_at"])) / (
         pd.Timedelta(seconds=1)
     )
     yours = answer["seconds"]
-    if not isinstance(yours, int | float) or isinstance(yours, bool):
-        raise NotYet(f"Your seconds are {shown(yours)}. Give a number.")
-    if abs(yours - seconds) < 0.0015:
+    if abs(yours - seconds) < 0.0015 or equals(yours, seconds):
         return
     if abs(yours / 1000 - seconds) < 0.0015:
         raise NotYet(f"Your seconds are {yours:g}: those are milliseconds.")
@@ -186,7 +249,7 @@ def offers_way(settings: Settings, answer: Any) -> None:
     ).dt.total_seconds()
     if (others - yours).abs().min() < 0.0015:
         raise NotYet(f"Your seconds are {yours:g}: those of another offer. Join by target_id.")
-    raise NotYet(f"Your seconds are {yours:g}. From decided_at to the message's updated_at.")
+    raise NotYet(f"Your seconds are {yours:g}. Count from decided_at to the message's updated_at.")
 
 
 def lag(settings: Settings, answer: Any) -> None:
@@ -199,21 +262,26 @@ def lag(settings: Settings, answer: Any) -> None:
         raise NotYet(f"You return {shown(made)}. Return a dictionary: partition → records behind.")
     if set(made) - set(truth):
         raise NotYet(f"Your partitions are {shown(list(made))}. Name them by their numbers.")
+    numbers(made.values(), "a number of records")
     committed = [p for p, (read, _) in truth.items() if read]
     if set(truth) - set(made):
         never = set(made) == set(committed)
         raise NotYet(
             f"You have {len(made)} partitions, and the topic has more."
-            + (" A group that never committed in one has all of it before it." if never else "")
+            + (" A group that never committed in one still has all of it to read." if never else "")
         )
     if all(made[p] == read for p, (read, _) in truth.items()):
-        raise NotYet(f"You have {shown(made)}: that is how far it has come, not what is left.")
+        raise NotYet(f"You have {shown(made)}: that is what it has read, not what is left.")
     wrong = [p for p, (read, end) in truth.items() if made[p] != end - read]
     if wrong:
         unread = not truth[wrong[0]][0]
         raise NotYet(
-            f"You have {shown(made[wrong[0]])} for partition {wrong[0]}; Kafka says otherwise."
-            + (" The group never committed there: all of it is before it." if unread else "")
+            f"You have {shown(made[wrong[0]])} for partition {wrong[0]}; Kafka has another number."
+            + (
+                " The group never committed there: it still has all of it to read."
+                if unread
+                else ""
+            )
         )
 
 
@@ -260,14 +328,13 @@ EXERCISES: Final = (
     ),
     Exercise(
         "4.3",
-        "A counter that bears repetition",
+        "A counter that can be written twice",
         artist_counter,
         (
-            "plays_by(settings, 'artist', size=…) of workshop_lib.charts.answers counts them.",
-            "client.hset(key, mapping={…}) writes a whole hash.",
-            "Run your cell twice. Are the numbers the same?",
+            "A terms aggregation on artist, with a size that is larger than their number.",
+            "redis.hset(key, mapping={…}) writes a whole hash.",
+            "Call your function twice. Are the numbers the same?",
         ),
-        live=True,
     ),
     Exercise(
         "4.4",
@@ -285,10 +352,21 @@ EXERCISES: Final = (
         "How far behind is it?",
         lag,
         (
-            "consumer(settings, group_id=group) can ask for a group's offsets.",
+            "KafkaConsumer(group_id=group, bootstrap_servers=…) can ask for a group's offsets.",
             "end_offsets(partitions) is where each partition ends, committed(partition) how far"
             " the group is.",
             "committed gives None where the group never committed.",
+        ),
+    ),
+    Exercise(
+        "4.6",
+        "Read the events of the page",
+        page_events.page_events,
+        (
+            "urllib3.request('GET', url, preload_content=False) does not wait for the end; it can"
+            " be read line by line.",
+            "A line is `name: value`; an empty line ends the event; data lines are joined.",
+            "json.loads(data). Close the answer when you have enough.",
         ),
     ),
 )
