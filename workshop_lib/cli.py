@@ -22,7 +22,7 @@ app = typer.Typer(
 #: Each module has a function ``register(app)`` that adds its commands.
 COMMANDS = (
     *("stack", "data", "ingest", "stream", "train", "sms", "web"),
-    *("verify", "teach", "demo", "lab"),
+    *("verify", "lessons", "demo", "lab"),
 )
 
 #: The library whose error it is → the server that is not there.

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workshop_lib.schema.play import FUTURE_TOLERANCE_SECONDS
@@ -32,7 +32,7 @@ class _RunningStack(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
         home = Path(given or PROJECT / ".workshop")
-        if os.environ.get("WORKSHOP_STACK") == "given":
+        if os.environ.get("WORKSHOP_STACK") in ("external", "given"):
             # In a container the home is the host's, and its addresses are wrong there.
             external = home / "external.json"
             return json.loads(external.read_text()) if external.exists() else {}
@@ -58,9 +58,10 @@ class Settings(BaseSettings):
         "", pattern=r"^[a-z0-9-]*$", description="put before every topic, index and key"
     )
 
-    stack: Literal["embedded", "docker", "given"] = Field(
-        "embedded", description="which servers; given: those that somebody else starts"
-    )
+    stack: Annotated[
+        Literal["embedded", "docker", "external"],
+        BeforeValidator(lambda value: "external" if value == "given" else value),
+    ] = Field("embedded", description="which servers; external: somebody else starts them")
     kafka_bootstrap: str = "127.0.0.1:9092"
     elasticsearch_url: str = "http://127.0.0.1:9200"
     elasticsearch_username: str = Field("kit", description="whose password is set")

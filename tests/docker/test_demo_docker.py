@@ -44,7 +44,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
     # In place of Logstash, which no container runs here.
     monkeypatch.setattr(demo_docker, "follow", lambda *_: {"17": DOCUMENT})
     settings.reports.mkdir()
-    (settings.reports / "demo.json").write_text(json.dumps(report("given", "plays")))
+    (settings.reports / "demo.json").write_text(json.dumps(report("external", "plays")))
 
     result = demo_docker.run(settings)
 

@@ -135,7 +135,7 @@ def test_one_that_does_not_come_is_named() -> None:
     with kibana() as server:
         gone = server.url
     with pytest.raises(WorkshopError, match=f"{gone} did not answer"):
-        import_file(gone, "secret", FILE, patience_seconds=0.2)
+        import_file(gone, "secret", FILE, timeout=0.2)
 
 
 def test_the_user_is_told_to_kibana() -> None:

@@ -164,7 +164,7 @@ def test_the_kit_s_containers_get_settings_that_there_are(
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     settings = Settings(home=tmp_path)
-    assert settings.stack == "given" and settings.kafka_bootstrap == "kafka:9094"
+    assert settings.stack == "external" and settings.kafka_bootstrap == "kafka:9094"
     assert settings.elasticsearch_url == "http://elasticsearch:9200"
     assert settings.elasticsearch_username == "kit"
     assert settings.elasticsearch_password.get_secret_value() == "secret-KIT_PASSWORD"

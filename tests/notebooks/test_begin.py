@@ -12,9 +12,9 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.lessons import begin, prerequisites
 from workshop_lib.lessons.begin import start_over
+from workshop_lib.runtime.child import environment
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.runtime.lock import only_one
-from workshop_lib.runtime.step import environment
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import progress
 from workshop_lib.verify.score import stage1, stages, truth

@@ -12,7 +12,7 @@ import pytest
 
 from workshop_lib.lessons.exercises import check
 from workshop_lib.lessons.exercises.generate import SOLUTIONS
-from workshop_lib.runtime.step import environment
+from workshop_lib.runtime.child import environment
 from workshop_lib.settings import PROJECT, Settings
 
 NAMES = ("stage1", "stage2", "stage3", "stage4", "lab")

@@ -22,8 +22,6 @@ from workshop_lib.runtime.progress import Progress, messages_to
 from workshop_lib.settings import Settings
 
 STAGES: Final = (1, 2, 3, 4)
-#: Seconds for what another process is making right now.
-TIMEOUT: Final = 900
 
 #: Writes text as it is; the end of a line is part of it.
 Say = Callable[[str], None]
@@ -101,7 +99,7 @@ def _make(settings: Settings, spark: make.Spark, needed: list[Prerequisite], say
         absent = missing(list(neighbours))
         if not absent:
             continue
-        if not spark.step and missing(by_spark):
+        if not spark.process and missing(by_spark):
             spark.start()  # Java needs seconds to start, while others work
         names = [each.name for each in _not_made_by_others(settings, absent, say)]
         if names == [make.MODEL]:
@@ -119,7 +117,7 @@ def _not_made_by_others(
 ) -> list[Prerequisite]:
     """Wait for what other processes are making now; what of ``missing`` is left to us."""
     from workshop_lib.runtime.lock import running
-    from workshop_lib.runtime.wait import wait_until
+    from workshop_lib.runtime.wait import SPARK_SECONDS, wait_until
 
     for lock in running(settings, *sorted({each.lock for each in missing if each.lock})):
         theirs = [each for each in missing if each.lock == lock]
@@ -132,7 +130,7 @@ def _not_made_by_others(
                 progress(names)
                 return all(each.is_met(settings) for each in theirs)
 
-            wait_until(all_met, TIMEOUT, f"{names}, made by another process", 1)
+            wait_until(all_met, SPARK_SECONDS, f"{names}, made by another process", 1)
 
         _timed(f"Waiting for {names}: `workshop {lock.split('-')[0]}` is running", made, say)
         missing = [each for each in missing if each not in theirs]
@@ -158,10 +156,10 @@ def _timed(title: str, work: Callable[[Progress], None], say: Say) -> None:
 def _one_at_a_time(settings: Settings, say: Say) -> Iterator[None]:
     """Two notebooks begin one after the other: the second finds what the first has made."""
     from workshop_lib.runtime.lock import only_one, running
-    from workshop_lib.runtime.wait import wait_until
+    from workshop_lib.runtime.wait import SPARK_SECONDS, wait_until
 
     if running(settings, "begin"):
         say("Another notebook is preparing the same; waiting for it …\n")
-        wait_until(lambda: not running(settings, "begin"), TIMEOUT, "the other notebook", 0.5)
+        wait_until(lambda: not running(settings, "begin"), SPARK_SECONDS, "the other notebook", 0.5)
     with only_one(settings, "begin"):
         yield

@@ -27,10 +27,10 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.page import server as web
-from workshop_lib.runtime import process, step
+from workshop_lib.runtime import child, process
 from workshop_lib.runtime.connections import create_topics, elasticsearch
 from workshop_lib.runtime.progress import Progress
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import DEMO_SECONDS, wait_until
 from workshop_lib.schema.names import (
     AGGREGATES_QUERY,
     INTERESTS_QUERY,
@@ -52,8 +52,6 @@ logger = logging.getLogger(__name__)
 
 REPLAY_SECONDS = 40
 QUERIES = (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY, TARGETS_QUERY)
-#: The replay and all that follows it must have come to rest by then.
-FLOW_TIMEOUT = 600
 #: A step that was asked to stop saves its position first; one that has not ended by then is ended.
 STOP_SECONDS = 60
 
@@ -71,7 +69,7 @@ class Meter:
         yield
         self.seconds[name] = round(time.monotonic() - start, 1)
 
-    def look(self, settings: Settings, running: dict[str, step.Step]) -> None:
+    def look(self, settings: Settings, running: dict[str, child.Child]) -> None:
         alive = (each for each in running.values() if each.returncode is None)
         steps = sum(process.memory(psutil.Process(each.pid)) for each in alive)
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
@@ -123,9 +121,9 @@ def train(settings: Settings) -> None:
     """Train a model, as a step that ends by itself."""
     training = _start(settings, "train", ["train"])
     try:
-        training.wait(FLOW_TIMEOUT)
+        training.wait(DEMO_SECONDS)
     finally:
-        step.stop([training], STOP_SECONDS)
+        child.stop([training], STOP_SECONDS)
     _all_well(settings, {"train": training})
 
 
@@ -150,7 +148,7 @@ def flow(settings: Settings, progress: Progress, meter: Meter) -> dict[str, Any]
     gateway_port = process.free_port(urlsplit(settings.sms_url).port or 0)
     settings = settings.model_copy(update={"sms_url": f"http://127.0.0.1:{gateway_port}"})
     commands = steps(settings, gateway_port)
-    running: dict[str, step.Step] = {}
+    running: dict[str, child.Child] = {}
     try:
         for name, arguments in commands.items():
             running[name] = _start(settings, name, arguments)
@@ -161,10 +159,10 @@ def flow(settings: Settings, progress: Progress, meter: Meter) -> dict[str, Any]
             return _at_rest(settings, progress)
 
         what = f"the plays to arrive; see {settings.logs}/demo-*.log"
-        wait_until(all_arrived, FLOW_TIMEOUT, what, every=0.3)
+        wait_until(all_arrived, DEMO_SECONDS, what, every=0.3)
         arrived = phone(settings)
     finally:
-        step.stop(running.values(), STOP_SECONDS)
+        child.stop(running.values(), STOP_SECONDS)
     _all_well(settings, running)
     return arrived
 
@@ -187,9 +185,11 @@ def phone(settings: Settings) -> dict[str, Any]:
     return summary
 
 
-def _start(settings: Settings, name: str, arguments: list[str]) -> step.Step:
+def _start(settings: Settings, name: str, arguments: list[str]) -> child.Child:
     environment = {"WORKSHOP_SMS_URL": settings.sms_url}
-    return step.start(settings, f"demo-{name}", step.WORKSHOP, *arguments, environment=environment)
+    return child.start(
+        settings, f"demo-{name}", child.WORKSHOP, *arguments, environment=environment
+    )
 
 
 def _at_rest(settings: Settings, progress: Progress) -> bool:
@@ -224,9 +224,9 @@ def _at_rest(settings: Settings, progress: Progress) -> bool:
     return sent >= targets
 
 
-def _all_well(settings: Settings, running: dict[str, step.Step]) -> None:
+def _all_well(settings: Settings, running: dict[str, child.Child]) -> None:
     for name, each in running.items():
-        step.check(settings, f"demo-{name}", each, f"Step `{name}`")
+        child.check(settings, f"demo-{name}", each, f"Step `{name}`")
 
 
 def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from elasticsearch.helpers import scan
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import LOGSTASH_SECONDS, wait_until
 from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.settings import Settings
 from workshop_lib.stack import compose
@@ -25,8 +25,6 @@ from workshop_lib.stack import compose
 logger = logging.getLogger(__name__)
 
 INDEX: Final = PLAYS_RAW_INDEX
-#: Seconds that Logstash gets for its start and the whole log.
-PATIENCE: Final = 300
 #: The stages in the order in which they are started: each service once, memory for one stage.
 #: The SMS server and Logstash come after the demo, which runs its own.
 AFTERWARDS: Final = (1, 4)
@@ -78,7 +76,7 @@ def follow(client: Elasticsearch, index: str, number: int) -> Documents:
             return False
 
     with suppress(WorkshopError):  # what is missing is said by the check
-        wait_until(count, PATIENCE, "Logstash", every=1)
+        wait_until(count, LOGSTASH_SECONDS, "Logstash", every=1)
     return documents(client, index)
 
 

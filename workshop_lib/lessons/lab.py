@@ -19,8 +19,8 @@ from urllib.error import URLError
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.demo import make_world
-from workshop_lib.runtime import process, step
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime import child, process
+from workshop_lib.runtime.wait import JUPYTER_SECONDS, wait_until
 from workshop_lib.schema.world import LIVE_HOURS
 from workshop_lib.settings import PROJECT, Settings
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 FIRST = "notebooks/00_welcome.ipynb"
 #: The live hours in nine seconds: over before a notebook wants to replay on its own.
-REPLAY = (step.WORKSHOP, "replay", "--speed", "10000", "--last", f"{LIVE_HOURS:g}")
+REPLAY = (child.WORKSHOP, "replay", "--speed", "10000", "--last", f"{LIVE_HOURS:g}")
 JUPYTER = (
     *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
     f"--ServerApp.root_dir={PROJECT}",
@@ -36,8 +36,6 @@ JUPYTER = (
 )
 #: Nothing asks for news or updates elsewhere, and no such question hides the first cell.
 CONFIGURATION = Path(__file__).with_name("jupyter")
-#: Seconds until JupyterLab must answer, and until a child must have ended.
-PATIENCE = 120
 
 
 def run(
@@ -52,14 +50,14 @@ def run(
     JupyterLab's own File → Shut Down ends it, too. Raises ``WorkshopError`` with the end of
     its log when it does not come up.
     """
-    children: list[step.Step] = []
+    children: list[child.Child] = []
     try:
         stack.up(settings)
         settings = Settings(home=settings.home)  # now with the ports that were free
         if replay and not settings.live_log.exists():
             make_world(settings)
             logger.info("Replaying the last %g hours into the log, in the background", LIVE_HOURS)
-            children.append(step.start(settings, "lab-replay", *REPLAY))
+            children.append(child.start(settings, "lab-replay", *REPLAY))
         port = process.free_port(port)
         logger.info("Starting JupyterLab on port %d", port)
         token = secrets.token_hex(24)
@@ -68,7 +66,7 @@ def run(
             words.append("--allow-root")
         # The token goes by the environment: every user here can read our command line.
         environment = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": str(CONFIGURATION)}
-        jupyter = step.start(settings, "jupyterlab", *words, environment=environment)
+        jupyter = child.start(settings, "jupyterlab", *words, environment=environment)
         children.append(jupyter)
         if _up(settings, port, jupyter, stop):
             ready(f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}")
@@ -77,18 +75,18 @@ def run(
     finally:
         try:
             # The last one first: a kernel that still writes would see its servers go.
-            for child in reversed(children):
-                step.stop([child], PATIENCE)
+            for each in reversed(children):
+                child.stop([each], JUPYTER_SECONDS)
         finally:
             stack.down(settings)  # also when an impatient second Ctrl-C came
 
 
-def _up(settings: Settings, port: int, jupyter: step.Step, stop: threading.Event) -> bool:
+def _up(settings: Settings, port: int, jupyter: child.Child, stop: threading.Event) -> bool:
     """Whether JupyterLab answers; False when ``stop`` came first."""
 
     def answers() -> bool:
         if jupyter.poll() is not None:
-            log = step.log_of(settings, "jupyterlab")
+            log = child.log_file(settings, "jupyterlab")
             raise WorkshopError(f"JupyterLab ended: {process.tail(log)}", f"See {log}.")
         with (
             suppress(URLError, ConnectionError),
@@ -97,5 +95,5 @@ def _up(settings: Settings, port: int, jupyter: step.Step, stop: threading.Event
             return True
         return False
 
-    wait_until(lambda: stop.is_set() or answers(), PATIENCE, "JupyterLab to answer")
+    wait_until(lambda: stop.is_set() or answers(), JUPYTER_SECONDS, "JupyterLab to answer")
     return not stop.is_set()

@@ -16,18 +16,17 @@ from typing import Final
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
 from workshop_lib.ingest.ship import ship
-from workshop_lib.runtime import step
+from workshop_lib.runtime import child
 from workshop_lib.runtime.connections import create_topics
 from workshop_lib.runtime.console import quiet_clients
 from workshop_lib.runtime.progress import Progress
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import SPARK_SECONDS, wait_until
 from workshop_lib.settings import Settings
 
 Maker = Callable[[Settings, Progress], None]
 
 #: Nobody waits for a date to come; the gaps between plays stay what they are.
 FASTEST: Final = 1_000_000.0
-SPARK_SECONDS: Final = 900
 STOP_SECONDS: Final = 30
 SPARK_LOG: Final = "begin-spark"
 #: The one thing that Spark makes which is no query.
@@ -92,27 +91,27 @@ class Spark:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.step: step.Step | None = None
+        self.process: child.Child | None = None
         self.ordered: list[str] = []  # and not yet waited for
 
     def __enter__(self) -> Spark:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.step:
+        if self.process:
             self._no_more_orders()
-            step.stop([self.step], STOP_SECONDS)
+            child.stop([self.process], STOP_SECONDS)
 
-    def start(self) -> step.Step:
+    def start(self) -> child.Child:
         """The process, started if it was not yet."""
-        self.step = self.step or step.start(
+        self.process = self.process or child.start(
             self.settings,
             SPARK_LOG,
             "workshop_lib.lessons.one_spark",
-            environment=step.environment(self.settings),
+            environment=child.environment(self.settings),
             stdin=subprocess.PIPE,
         )
-        return self.step
+        return self.process
 
     def order(self, names: list[str]) -> None:
         """Have ``names`` made in the background; ``finish`` waits for them."""
@@ -139,17 +138,17 @@ class Spark:
             progress("Spark")
             return spark.poll() is not None
 
-        log = step.log_of(self.settings, SPARK_LOG)
+        log = child.log_file(self.settings, SPARK_LOG)
         wait_until(ended, SPARK_SECONDS, f"Spark, see {log}", 0.2)
-        step.check(self.settings, SPARK_LOG, spark, "Spark")
+        child.check(self.settings, SPARK_LOG, spark, "Spark")
         made, self.ordered = self.ordered, []
         if MODEL in made:
             _require_accepted(self.settings)
 
     def _no_more_orders(self) -> None:
-        assert self.step and self.step.stdin
+        assert self.process and self.process.stdin
         with suppress(BrokenPipeError):
-            self.step.stdin.close()
+            self.process.stdin.close()
 
 
 def _require_accepted(settings: Settings) -> None:

@@ -18,7 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import figures
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
-from workshop_lib.runtime import step
+from workshop_lib.runtime import child
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
 from workshop_lib.schema.names import OFFER_KEYS, SMS_INDEX, TARGETS_INDEX, TARGETS_QUERY
@@ -87,10 +87,14 @@ def listeners(settings: Settings) -> pd.DataFrame:
 
 
 @contextmanager
-def sms_server(settings: Settings) -> Iterator[step.Step]:
+def sms_server(settings: Settings) -> Iterator[child.Child]:
     """`workshop sms-server` as a process of its own; at the end it is killed, if nobody did."""
-    process = step.start(
-        settings, "sms-server", step.WORKSHOP, "sms-server", environment=step.environment(settings)
+    process = child.start(
+        settings,
+        "sms-server",
+        child.WORKSHOP,
+        "sms-server",
+        environment=child.environment(settings),
     )
     try:
         yield process

@@ -14,11 +14,10 @@ from typing import Any
 from workshop_lib.errors import WorkshopError
 from workshop_lib.page import browser
 from workshop_lib.runtime import node, process
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import PAGE_SECONDS, wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack.embedded import PAGE as NAME
 
-PATIENCE = 30
 #: It holds some 20 MB; without a limit Node lets garbage pile up to a share of the machine.
 HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
 #: What the server reads of the settings; the rest it takes from the environment as it is.
@@ -57,7 +56,7 @@ def start(settings: Settings) -> str:
     chosen = port(settings)
     process.start(NAME, command(settings, chosen), settings.home / "pids", log(settings))
     _address_file(settings).write_text(f"http://{settings.web_host}:{chosen}")
-    wait_until(lambda: _answers(settings), PATIENCE, f"the page, see {log(settings)}")
+    wait_until(lambda: _answers(settings), PAGE_SECONDS, f"the page, see {log(settings)}")
     return address(settings) or ""
 
 

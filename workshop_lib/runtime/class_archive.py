@@ -22,16 +22,14 @@ from typing import Final
 
 import pyspark
 
-from workshop_lib.runtime import artifacts, java, step
+from workshop_lib.runtime import artifacts, child, java
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import CLASS_ARCHIVE_SECONDS, wait_until
 from workshop_lib.settings import Settings
 
 #: Where Python keeps the files of this environment that are no code.
 FOLDER: Final = Path(sys.prefix) / "share" / "workshop"
-#: The rehearsal takes about a minute on two slow cores (seconds).
-PATIENCE: Final = 600
 STOP_SECONDS: Final = 30
 NAME: Final = "rehearsal"
 #: What the JVM has to say about such a file belongs into Spark's log.
@@ -90,7 +88,7 @@ def make(progress: Progress = silent) -> Path | None:
 
 def _rehearse(folder: Path, written: Path, progress: Progress) -> None:
     settings = Settings(home=folder)
-    running = step.start(
+    running = child.start(
         settings, NAME, "workshop_lib.spark_startup.rehearsal", str(folder), str(written)
     )
 
@@ -99,7 +97,7 @@ def _rehearse(folder: Path, written: Path, progress: Progress) -> None:
         return running.poll() is not None
 
     try:
-        wait_until(ended, PATIENCE, "Spark's rehearsal to end")
+        wait_until(ended, CLASS_ARCHIVE_SECONDS, "Spark's rehearsal to end")
     finally:
-        step.stop([running], STOP_SECONDS)
-    step.check(settings, NAME, running, "Spark's rehearsal")
+        child.stop([running], STOP_SECONDS)
+    child.check(settings, NAME, running, "Spark's rehearsal")

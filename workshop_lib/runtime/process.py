@@ -1,4 +1,4 @@
-"""Local processes that outlive the command that started them, and are never mistaken.
+"""Local processes: started, and those that outlive us found again by their pid files.
 
 A pid file holds the pid and the moment that process started. Before anything is killed
 both must fit: after a crash the system may have given the same pid to somebody else.
@@ -12,7 +12,7 @@ import pwd
 import socket
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,28 +29,39 @@ class Command:
     folder: Path | None = None
 
 
-def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
-    """Start ``command`` in a session of its own, its output in ``log``; the last one is kept."""
-    pids.mkdir(parents=True, exist_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
+def spawn(
+    command: Command, log: Path | None = None, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` in a session of its own: a Ctrl-C in the terminal does not reach it.
+
+    Its output goes to ``log``, in place of what was there, or where ours goes.
+    """
     identity: dict[str, object] = {}
     if command.user:
         # All three: without a group the server would keep root's.
         user = command.user
         identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    with log.open("ab") as output:
-        child = subprocess.Popen(
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") if log else nullcontext() as output:
+        return subprocess.Popen(
             command.words,
             stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if log else None,
+            stdin=stdin,
             env={**os.environ, **command.environment},
             cwd=command.folder,
-            start_new_session=True,  # a Ctrl-C in the terminal is not for the servers
+            start_new_session=True,
             **identity,  # type: ignore[call-overload]
         )
+
+
+def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
+    """Start a server that outlives us; its earlier log is kept."""
+    pids.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    child = spawn(command, log)
     record = {"pid": child.pid, "started": started(child.pid)}
     (pids / f"{name}.json").write_text(json.dumps(record))
     return psutil.Process(child.pid)
@@ -101,7 +112,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def stop(name: str, pids: Path, patience: float = 20) -> bool:
+def stop(name: str, pids: Path, seconds: float = 20) -> bool:
     """End the process gracefully, then by force; whether there was one."""
     process = find(name, pids)
     if process is None:
@@ -110,7 +121,7 @@ def stop(name: str, pids: Path, patience: float = 20) -> bool:
     members = family(process)
     for member in members:
         _signal(member, "terminate")
-    _, alive = psutil.wait_procs(members, timeout=patience)
+    _, alive = psutil.wait_procs(members, timeout=seconds)
     for member in alive:
         _signal(member, "kill")
     psutil.wait_procs(alive, timeout=5)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from workshop_lib.errors import WorkshopError
 
 T = TypeVar("T")
+
+#: Seconds after which something that is slow on a busy machine counts as failed.
+SERVER_SECONDS: Final = 120
+CONTAINERS_SECONDS: Final = 600  # the slowest is Kibana's first start
+KIBANA_SECONDS: Final = 120.0
+PAGE_SECONDS: Final = 30
+JUPYTER_SECONDS: Final = 120
+CLASS_ARCHIVE_SECONDS: Final = 600
+SPARK_SECONDS: Final = 900
+LOGSTASH_SECONDS: Final = 300
+DEMO_SECONDS: Final = 600
 
 
 def wait_until(
@@ -29,5 +40,5 @@ def wait_until(
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise WorkshopError(f"Waited {timeout:g} s for {what}, in vain.")
+            raise WorkshopError(f"Timed out after {timeout:g} s waiting for {what}.")
         time.sleep(every)

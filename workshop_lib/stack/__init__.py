@@ -18,7 +18,7 @@ __all__ = ["ServiceStatus", "down", "remove", "resident", "status", "up"]
 STACKS = {
     "embedded": "workshop_lib.stack.embedded",
     "docker": "workshop_lib.stack.compose",
-    "given": "workshop_lib.stack.given",
+    "external": "workshop_lib.stack.external",
 }
 
 

@@ -26,6 +26,7 @@ from elasticsearch import Elasticsearch
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.wait import CONTAINERS_SECONDS
 from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stack import access, kibana, record
 from workshop_lib.stack.status import Finding, ServiceStatus
@@ -33,8 +34,6 @@ from workshop_lib.stack.status import Finding, ServiceStatus
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = PROJECT / "docker"
-#: Seconds until all containers must be well; the slowest is Kibana's first start.
-PATIENCE: Final = 600
 
 #: What a stage needs of the profiles in compose.yaml; 0: all there is.
 STAGES: Final[dict[int, tuple[str, ...]]] = {
@@ -259,15 +258,15 @@ def up(
         make_folders(settings, int(known["WORKSHOP_UID"]))
         logger.info("Building the image of the notebooks, if anything in it changed")
         do(("core",), "build", "jupyter")
-        patience = ("--detach", "--wait", "--wait-timeout", str(PATIENCE))
+        wait = ("--detach", "--wait", "--wait-timeout", str(CONTAINERS_SECONDS))
         logger.info("Starting Kafka, Elasticsearch and Redis")
-        do(("core",), "up", *patience, *CORE)
+        do(("core",), "up", *wait, *CORE)
         address = f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}"
         client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
         with closing(client):
             access.put_templates(client)
         logger.info("Starting %s", ", ".join(STAGES[stage]))
-        do(STAGES[stage], "up", *patience)
+        do(STAGES[stage], "up", *wait)
         if "kibana" in STAGES[stage]:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
             kibana.import_all(where, known["IMPORTER_PASSWORD"])

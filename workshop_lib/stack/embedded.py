@@ -21,15 +21,13 @@ from workshop_lib.runtime.java import Java, find_or_install
 from workshop_lib.runtime.lock import holder, only_one
 from workshop_lib.runtime.progress import log_tenths
 from workshop_lib.runtime.state_file import save
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import SERVER_SECONDS, wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack import elasticsearch, kafka, record, redis
 from workshop_lib.stack.status import ServiceStatus
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until a server must be well; a cold disk on a busy machine takes its time.
-PATIENCE = 120
 VERSIONS = {
     "kafka": kafka.VERSION,
     "elasticsearch": elasticsearch.VERSION,
@@ -148,12 +146,13 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
         return not HEALTH[name](port)
 
     try:
-        wait_until(well, PATIENCE, name, every=0.2)
+        wait_until(well, SERVER_SECONDS, name, every=0.2)
     except WorkshopError as error:
         if error.todo:
             raise
         raise WorkshopError(
-            f"{name} {HEALTH[name](port) or 'is not well'} after {PATIENCE} s: {process.tail(log)}",
+            f"{name} {HEALTH[name](port) or 'is not well'} after {SERVER_SECONDS} s:"
+            f" {process.tail(log)}",
             f"The whole log is {log}; `workshop doctor` checks the machine.",
         ) from None
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import urllib3
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.wait import wait_until
+from workshop_lib.runtime.wait import KIBANA_SECONDS, wait_until
 from workshop_lib.settings import PROJECT
 
 logger = logging.getLogger(__name__)
@@ -23,14 +23,13 @@ FOLDER: Final = PROJECT / "docker" / "kibana"
 USER: Final = "importer"
 #: Answers of a Kibana that is still starting.
 NOT_READY: Final = (502, 503)
-PATIENCE_SECONDS: Final = 120.0
 
 
 def import_all(
     url: str,
     password: str,
     folder: Path = FOLDER,
-    patience_seconds: float = PATIENCE_SECONDS,
+    timeout: float = KIBANA_SECONDS,
 ) -> None:
     """Import every file of ``folder``; a Kibana that is starting is waited for.
 
@@ -38,13 +37,11 @@ def import_all(
     when it did not take each object: which, and why, is said.
     """
     for path in sorted(folder.glob("*.ndjson")):
-        count = import_file(url, password, path, patience_seconds)
+        count = import_file(url, password, path, timeout)
         logger.info("Kibana has %d objects of %s", count, path.name)
 
 
-def import_file(
-    url: str, password: str, path: Path, patience_seconds: float = PATIENCE_SECONDS
-) -> int:
+def import_file(url: str, password: str, path: Path, timeout: float = KIBANA_SECONDS) -> int:
     """Import one file; the number of its objects. Raises like ``import_all``."""
     content = path.read_bytes()
 
@@ -56,10 +53,10 @@ def import_file(
         return None if response.status in NOT_READY else response
 
     try:
-        response = wait_until(answer, patience_seconds, "Kibana")
+        response = wait_until(answer, timeout, "Kibana")
     except WorkshopError as error:
         raise WorkshopError(
-            f"Kibana at {url} did not answer, or was still starting, for {patience_seconds:g} s.",
+            f"Kibana at {url} did not answer, or was still starting, for {timeout:g} s.",
             "`workshop status` shows how it is; `workshop up --docker` tries again.",
         ) from error
     assert response  # it is what ``wait_until`` waited for

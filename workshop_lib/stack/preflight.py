@@ -161,5 +161,5 @@ LOOK_EXTERNAL = (_system, _python, _packages, _java, _disk, _temporary, _page, _
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings about this machine; it changes nothing."""
-    looks = LOOK_EXTERNAL if settings.stack == "given" else LOOK
+    looks = LOOK_EXTERNAL if settings.stack == "external" else LOOK
     return [look(settings) for look in looks]

@@ -12,17 +12,17 @@ import psutil
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import step
+from workshop_lib.runtime import child
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
 
 def test_asked_to_stop_it_ends_and_its_log_is_kept(settings: Settings) -> None:
-    phone = step.start(settings, "phone", step.WORKSHOP, "sms-gateway", "--port", "0")
-    log = step.log_of(settings, "phone")
+    phone = child.start(settings, "phone", child.WORKSHOP, "sms-gateway", "--port", "0")
+    log = child.log_file(settings, "phone")
     wait_until(lambda: "The phone is at" in log.read_text(), 60, "the phone")
-    step.check(settings, "phone", phone, "The phone")  # it runs: nothing to complain of
-    step.stop([phone], 30)
+    child.check(settings, "phone", phone, "The phone")  # it runs: nothing to complain of
+    child.stop([phone], 30)
     assert phone.returncode == 0 and not psutil.pid_exists(phone.pid)
 
 
@@ -36,19 +36,19 @@ def deaf(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "while True: time.sleep(1)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    started = step.start(settings, "deaf", "deaf")
-    wait_until(lambda: "deaf" in step.log_of(settings, "deaf").read_text(), 60, "it to run")
+    started = child.start(settings, "deaf", "deaf")
+    wait_until(lambda: "deaf" in child.log_file(settings, "deaf").read_text(), 60, "it to run")
     yield started
     started.kill()
     started.wait()
 
 
-def test_one_that_does_not_listen_is_ended(deaf: step.Step) -> None:
-    step.stop([deaf], 0.2)
+def test_one_that_does_not_listen_is_ended(deaf: child.Child) -> None:
+    child.stop([deaf], 0.2)
     assert deaf.returncode == -signal.SIGKILL
 
 
-def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(deaf: step.Step) -> None:
+def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(deaf: child.Child) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -56,19 +56,19 @@ def test_whoever_is_interrupted_while_waiting_leaves_nothing_behind(deaf: step.S
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(KeyboardInterrupt):
-            step.stop([deaf], 60)
+            child.stop([deaf], 60)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert deaf.returncode == -signal.SIGKILL
 
 
 def test_when_it_fails_its_last_words_are_told(settings: Settings) -> None:
-    failed = step.start(settings, "replay", step.WORKSHOP, "replay", "--speed", "1000")
+    failed = child.start(settings, "replay", child.WORKSHOP, "replay", "--speed", "1000")
     failed.wait(60)
     with pytest.raises(WorkshopError, match="The replay failed: ") as told:
-        step.check(settings, "replay", failed, "The replay")
+        child.check(settings, "replay", failed, "The replay")
     assert str(settings.world / "tracks.csv") in told.value.message
-    assert str(step.log_of(settings, "replay")) in told.value.todo
+    assert str(child.log_file(settings, "replay")) in told.value.todo
 
 
 def test_it_lives_in_the_home_and_with_the_variables_it_is_given(
@@ -76,8 +76,8 @@ def test_it_lives_in_the_home_and_with_the_variables_it_is_given(
 ) -> None:
     (tmp_path / "told.py").write_text("import json, os\nprint(json.dumps(dict(os.environ)))\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    told = step.start(settings, "told", "told", environment={"WORKSHOP_NAMESPACE": "x-"})
+    told = child.start(settings, "told", "told", environment={"WORKSHOP_NAMESPACE": "x-"})
     assert told.wait(60) == 0
-    variables = json.loads(step.log_of(settings, "told").read_text())
+    variables = json.loads(child.log_file(settings, "told").read_text())
     assert variables["WORKSHOP_HOME"] == str(settings.home)
     assert variables["WORKSHOP_NAMESPACE"] == "x-"

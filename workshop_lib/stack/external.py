@@ -1,6 +1,6 @@
 """Servers that somebody else starts: those of a cluster, or of the containers beside this one.
 
-``WORKSHOP_STACK=given``. Nothing is started and nothing stopped here; the addresses of the
+``WORKSHOP_STACK=external``. Nothing is started and nothing stopped here; the addresses of the
 settings are asked whether they answer, with the same keys that all other steps use.
 """
 
@@ -73,7 +73,7 @@ def _status_of(settings: Settings, name: str) -> ServiceStatus:
         problem = f"does not answer at {getattr(settings, ADDRESS[name])} ({type(error).__name__})"
     address = str(getattr(settings, ADDRESS[name]))
     parts = urlsplit(address if "://" in address else f"//{address.split(',')[0]}")
-    return ServiceStatus(name, "given", parts.port, None, 0, problem, parts.hostname or "")
+    return ServiceStatus(name, "external", parts.port, None, 0, problem, parts.hostname or "")
 
 
 def up(
@@ -85,7 +85,7 @@ def up(
         if service.problem:
             raise WorkshopError(
                 f"{service.name} {service.problem}.",
-                "It is started elsewhere: WORKSHOP_STACK=given. Start it there, or correct"
+                "It is started elsewhere: WORKSHOP_STACK=external. Start it there, or correct"
                 " the address.",
             )
     return services

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def given(stack: Settings) -> Settings:
-    return stack.model_copy(update={"stack": "given"})
+    return stack.model_copy(update={"stack": "external"})
 
 
 def test_all_are_well_and_up_starts_nothing(given: Settings) -> None:
