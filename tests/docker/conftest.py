@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker_machine import Docker
 
-from workshop_lib.stack import compose, docker_preflight
+from workshop_lib.stack import compose, docker_cli, docker_preflight
 
 HERE = Path(__file__).parent
 
@@ -26,7 +26,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
     fake = Docker(tmp_path)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_DOCKER", str(fake.case))
-    monkeypatch.setattr(compose, "env_file", lambda: tmp_path / "docker.env")
+    monkeypatch.setattr(docker_cli, "env_file", lambda: tmp_path / "docker.env")
     maps = tmp_path / "max_map_count"
     maps.write_text("262144\n")
     monkeypatch.setattr(docker_preflight, "MAPS", maps)

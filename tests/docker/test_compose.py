@@ -22,7 +22,7 @@ from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.progress import messages_to
 from workshop_lib.settings import Settings
-from workshop_lib.stack import access, compose, docker_preflight, kibana
+from workshop_lib.stack import access, compose, docker_cli, docker_preflight, kibana
 
 SOCKET = "unix:///var/run/docker.sock"
 
@@ -61,7 +61,7 @@ def test_up_starts_the_servers_makes_the_keys_and_starts_the_rest(
         ["--profile", "core", *wait, "kafka", "elasticsearch", "redis"],
         ["--profile", "core", "--profile", "logstash", "--profile", "kibana", *wait],
     ]
-    password = compose.read_env()["SETUP_PASSWORD"]
+    password = docker_cli.read_env()["SETUP_PASSWORD"]
     basic = base64.b64encode(f"setup:{password}".encode()).decode()
     assert keys == [("http://127.0.0.1:20001", f"Basic {basic}")]
     assert "import http://127.0.0.1:20005" in said
@@ -71,12 +71,12 @@ def test_its_secrets_are_for_their_owner_only_and_never_beside_the_addresses(
     docker: Docker, docker_settings: Settings, keys: list[Any]
 ) -> None:
     stack.up(docker_settings)
-    known = compose.read_env()
+    known = docker_cli.read_env()
     hidden = [known[name] for name in compose.SECRETS]
     assert len(set(hidden)) == len(hidden) and min(map(len, hidden[:6])) == 48
     home = docker_settings.home
     files = [home / "docker" / name for name in compose.configuration(known)]
-    for path in (compose.env_file(), home / "secrets.json", *files):
+    for path in (docker_cli.env_file(), home / "secrets.json", *files):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not any(secret in (home / "stack.json").read_text() for secret in hidden)
     told = json.dumps(docker.calls)
@@ -90,31 +90,31 @@ def test_all_other_commands_know_its_addresses_and_keys(
     found = Settings(home=docker_settings.home)
     assert found.stack == "docker"
     assert found.kafka_bootstrap == "127.0.0.1:20000"
-    assert found.elasticsearch_password.get_secret_value() == compose.read_env()["KIT_PASSWORD"]
-    password = compose.read_env()["REDIS_PASSWORD"]
+    assert found.elasticsearch_password.get_secret_value() == docker_cli.read_env()["KIT_PASSWORD"]
+    password = docker_cli.read_env()["REDIS_PASSWORD"]
     assert found.redis_url == f"redis://:{password}@127.0.0.1:20002/0"
     assert found.redis_address == "redis://127.0.0.1:20002/0"
-    assert compose.read_env()["KIT_PASSWORD"] not in repr(found)
+    assert docker_cli.read_env()["KIT_PASSWORD"] not in repr(found)
 
 
 def test_a_second_up_keeps_passwords_and_recreates_no_container(
     docker: Docker, docker_settings: Settings, keys: list[Any]
 ) -> None:
     stack.up(docker_settings)
-    before, inside = compose.read_env(), docker_settings.home / "external.json"
+    before, inside = docker_cli.read_env(), docker_settings.home / "external.json"
     users = (docker_settings.home / "docker" / "elasticsearch" / "users").read_text()
     assert json.loads(inside.read_text()) == {"spark_master": "spark://spark-master:7077"}
     stack.up(docker_settings, stage=4)
     # What a container is made of is the same, so another stage ends no notebook's kernel.
-    assert compose.read_env() == before
+    assert docker_cli.read_env() == before
     assert (docker_settings.home / "docker" / "elasticsearch" / "users").read_text() == users
     assert json.loads(inside.read_text()) == {"spark_master": "local[*]"}
 
 
 def test_a_value_with_signs_of_the_shell_comes_back_from_the_file(docker: Docker) -> None:
     values = {"A": "a$b #c d=e==", "B": "/home/me and you/.workshop", "C": ""}
-    compose.write_env(values)
-    assert compose.read_env() == values
+    docker_cli.write_env(values)
+    assert docker_cli.read_env() == values
 
 
 def test_what_is_mounted_is_made_before(
@@ -124,7 +124,7 @@ def test_what_is_mounted_is_made_before(
     uid = os.geteuid() or compose.UID_OF_ROOT
     for name in compose.MOUNTED:
         assert (docker_settings.home / name).stat().st_uid == uid
-    assert compose.read_env()["WORKSHOP_UID"] == str(uid) != "0"
+    assert docker_cli.read_env()["WORKSHOP_UID"] == str(uid) != "0"
 
 
 def test_down_removes_containers_and_keeps_data_unless_asked(
@@ -136,10 +136,10 @@ def test_down_removes_containers_and_keeps_data_unless_asked(
     assert docker.calls[-1] == ["--profile", "*", "down", "--remove-orphans"]
     assert not (docker_settings.home / "stack.json").exists()
     assert not (docker_settings.home / "secrets.json").exists()
-    assert compose.env_file().exists()
+    assert docker_cli.env_file().exists()
     stack.remove(docker_settings)
     assert docker.calls[-1] == ["--profile", "*", "down", "--remove-orphans", "--volumes"]
-    assert not compose.env_file().exists()
+    assert not docker_cli.env_file().exists()
 
 
 CONTAINERS: list[dict[str, Any]] = [
@@ -190,7 +190,7 @@ def test_download_fetches_all_images_and_builds_ours(
     docker: Docker, docker_settings: Settings
 ) -> None:
     compose.download(docker_settings)
-    every = [word for profile in compose.STAGES[0] for word in ("--profile", profile)]
+    every = [word for profile in docker_cli.STAGES[0] for word in ("--profile", profile)]
     assert docker.calls[-2:] == [[*every, "pull", "--ignore-buildable"], [*every, "build"]]
 
 
@@ -254,10 +254,10 @@ def test_no_docker_at_all(
     docker_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(compose, "env_file", lambda: tmp_path / "docker.env")
+    monkeypatch.setattr(docker_cli, "env_file", lambda: tmp_path / "docker.env")
     with pytest.raises(WorkshopError, match="There is no `docker` on this machine"):
         stack.up(docker_settings)
-    assert not compose.env_file().exists()
+    assert not docker_cli.env_file().exists()
 
 
 def test_too_few_memory_maps_are_said_and_not_refused(
@@ -295,7 +295,7 @@ def test_a_taken_port_is_named_and_one_of_ours_is_not_taken(
 def test_doctor_finds_nothing_wrong_on_a_machine_that_will_do(
     docker: Docker, docker_settings: Settings
 ) -> None:
-    compose.write_env(compose.variables(docker_settings, 0))
+    docker_cli.write_env(compose.variables(docker_settings, 0))
     found = {finding.name: finding for finding in docker_preflight.examine(docker_settings)}
     assert list(found) == ["Docker", "Docker Compose", "memory maps", "memory", "ports"]
     assert all(finding.ok for finding in found.values())

@@ -11,7 +11,7 @@ from docker_machine import Docker
 from workshop_lib.lessons import demo_docker
 from workshop_lib.runtime import connections
 from workshop_lib.settings import Settings
-from workshop_lib.stack import compose
+from workshop_lib.stack import compose, docker_cli
 from workshop_lib.verify import compare
 
 DOCUMENT = {
@@ -49,7 +49,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
     result = demo_docker.run(settings)
 
     assert ups == [2, 1, 4]
-    assert {p for stage in ups for p in compose.STAGES[stage]} == set(compose.STAGES[0])
+    assert {p for stage in ups for p in docker_cli.STAGES[stage]} == set(docker_cli.STAGES[0])
     (exec_,) = (call for call in docker.calls if "exec" in call)
     assert exec_[-7:] == ["exec", "-T", "jupyter", "workshop", "demo", "--yes", "--keep"]
     assert result["ok"] and result["stack"] == "docker"

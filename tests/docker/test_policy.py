@@ -16,7 +16,7 @@ from pytest import param
 
 from workshop_lib.runtime import node
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.stack import compose, elasticsearch, kafka, redis
+from workshop_lib.stack import compose, docker_cli, elasticsearch, kafka, redis
 from workshop_lib.stack.docker_preflight import GIB, SHARE
 
 DOCKER = PROJECT / "docker"
@@ -66,7 +66,7 @@ def test_it_is_watched_limited_and_waited_for(name: str) -> None:
 
 @each
 def test_what_it_depends_on_starts_with_it_in_every_stage(name: str) -> None:
-    for stage, profiles in compose.STAGES.items():
+    for stage, profiles in docker_cli.STAGES.items():
         chosen = services(profiles, VARIABLES)
         if name in chosen:
             assert set(ALL[name].get("depends_on", {})) <= set(chosen), f"stage {stage}"
@@ -83,7 +83,7 @@ def test_versions_are_those_of_the_embedded_servers() -> None:
 
 @pytest.mark.parametrize("stage", [1, 2, 3, 4])
 def test_a_laptop_with_8_gb_holds_a_stage(stage: int) -> None:
-    wanted = services(compose.STAGES[stage], VARIABLES).values()
+    wanted = services(docker_cli.STAGES[stage], VARIABLES).values()
     needed = sum(int(service["mem_limit"]) for service in wanted)
     # Docker Desktop leaves some to the system.
     assert needed * SHARE < 6 * GIB
@@ -92,9 +92,9 @@ def test_a_laptop_with_8_gb_holds_a_stage(stage: int) -> None:
 
 def test_every_profile_belongs_to_a_stage_and_all_to_stage_0() -> None:
     profiles = {profile for service in ALL.values() for profile in service["profiles"]}
-    assert profiles == set(compose.STAGES[0])
-    assert set(services(compose.STAGES[0], VARIABLES)) == set(ALL)
-    assert all(set(chosen) < profiles for stage, chosen in compose.STAGES.items() if stage)
+    assert profiles == set(docker_cli.STAGES[0])
+    assert set(services(docker_cli.STAGES[0], VARIABLES)) == set(ALL)
+    assert all(set(chosen) < profiles for stage, chosen in docker_cli.STAGES.items() if stage)
 
 
 def test_data_lies_in_named_volumes_and_nothing_else_of_this_machine_is_mounted() -> None:

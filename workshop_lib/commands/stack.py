@@ -110,7 +110,8 @@ def say_if_changed(settings: Settings) -> None:
 
 def show_pages() -> None:
     """Where a browser finds what, and where the passwords are."""
-    from workshop_lib.stack.compose import env_file, pages
+    from workshop_lib.stack.compose import pages
+    from workshop_lib.stack.docker_cli import env_file
 
     for name, address in pages().items():
         out.print(f"{name}: {address}", highlight=False, soft_wrap=True)

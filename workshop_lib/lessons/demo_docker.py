@@ -20,7 +20,7 @@ from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import LOGSTASH_SECONDS, wait_until
 from workshop_lib.schema.names import PLAYS_RAW_INDEX
 from workshop_lib.settings import Settings
-from workshop_lib.stack import compose
+from workshop_lib.stack import compose, docker_cli
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ Documents = dict[str, dict[str, Any]]
 def run(settings: Settings) -> dict[str, Any]:
     """Run it all; the report. Raises ``WorkshopError`` when something does not start."""
     compose.up(settings, stage=2)
-    compose.do(("core", "spark"), "exec", "-T", "jupyter", "workshop", "demo", "--yes", "--keep")
+    docker_cli.do(("core", "spark"), "exec", "-T", "jupyter", "workshop", "demo", "--yes", "--keep")
     path = settings.reports / "demo.json"
     report: dict[str, Any] = json.loads(path.read_text())
     report["stack"] = "docker"

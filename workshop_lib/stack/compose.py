@@ -10,39 +10,25 @@ one's own is read after ``compose.yaml``, as compose does by default.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import re
 import secrets
-import subprocess
-from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Final
 
 from elasticsearch import Elasticsearch
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.runtime.wait import CONTAINERS_SECONDS
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.stack import access, kibana, record
-from workshop_lib.stack.status import Finding, ServiceStatus
+from workshop_lib.stack import access, docker_cli, kibana, record
+from workshop_lib.stack.docker_preflight import refuse
+from workshop_lib.stack.status import ServiceStatus
 
 logger = logging.getLogger(__name__)
 
-FOLDER: Final = PROJECT / "docker"
 
-#: What a stage needs of the profiles in compose.yaml; 0: all there is.
-STAGES: Final[dict[int, tuple[str, ...]]] = {
-    0: ("core", "spark", "logstash", "kibana", "sms", "web"),
-    1: ("core", "logstash", "kibana"),
-    2: ("core", "spark"),
-    3: ("core", "spark", "sms"),
-    4: ("core", "sms", "web"),
-}
 CORE: Final = ("kafka", "elasticsearch", "redis")
 #: Made once and kept; the variables of compose.yaml that are no addresses.
 SECRETS: Final = (
@@ -84,29 +70,9 @@ map.includeElasticMapsService: false
 """
 
 
-def env_file() -> Path:
-    return FOLDER / ".env"
-
-
-def read_env() -> dict[str, str]:
-    """The variables of docker/.env; none before the first ``up``."""
-    if not env_file().exists():
-        return {}
-    lines = env_file().read_text().splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line and line[:1] != "#")
-    return {name: value.strip("'") for name, value in pairs}
-
-
-def write_env(variables: dict[str, str]) -> None:
-    """In single quotes: to compose, nothing in such a value has a meaning."""
-    head = "# Written by `workshop up --docker`. Passwords and keys: not for git, not for others.\n"
-    lines = (f"{name}='{value}'\n" for name, value in sorted(variables.items()))
-    state_file.write(env_file(), head + "".join(lines), 0o600)
-
-
 def variables(settings: Settings, stage: int) -> dict[str, str]:
     """All that compose.yaml asks for: what is known, and new secrets where there are none."""
-    known = read_env()
+    known = docker_cli.read_env()
     made = {name: known.get(name) or secrets.token_hex(24) for name in SECRETS}
     ports = {name: os.environ.get(name) or str(port) for name, port in PORTS.items()}
     return {
@@ -137,100 +103,6 @@ def write_configuration(settings: Settings, known: dict[str, str]) -> None:
             state_file.write(path, text, 0o600)
 
 
-# Asking Docker ------------------------------------------------------------------------
-
-
-def words(profiles: Sequence[str], *command: str) -> list[str]:
-    """``docker compose`` with our files and ``profiles``, whatever folder we are in."""
-    chosen = (word for profile in profiles for word in ("--profile", profile))
-    paths = (FOLDER / "compose.yaml", FOLDER / "compose.override.yaml")
-    files = [word for path in paths if path.exists() for word in ("--file", str(path))]
-    return ["docker", "compose", *files, "--env-file", str(env_file()), *chosen, *command]
-
-
-def ask(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` and keep what it says. ``WorkshopError`` if there is no such program."""
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-        )
-    except FileNotFoundError:
-        raise WorkshopError(NO_DOCKER.found + ".", NO_DOCKER.todo) from None
-
-
-def answer(profiles: Sequence[str], *command: str) -> str:
-    """What ``docker compose`` answers. ``WorkshopError`` in one line when it fails."""
-    done = ask(*words(profiles, *command))
-    if done.returncode:
-        finding = diagnose(done.stderr)
-        raise WorkshopError(finding.found + ".", finding.todo)
-    return done.stdout
-
-
-def do(profiles: Sequence[str], *command: str) -> None:
-    """Let ``docker compose`` work, with its own progress on our standard error."""
-    done = subprocess.run(
-        words(profiles, *command), stdin=subprocess.DEVNULL, stdout=2, check=False
-    )
-    if done.returncode:
-        raise WorkshopError(
-            f"`docker compose {command[0]}` ended with {done.returncode}; it says why above.",
-            f"`docker compose --file {FOLDER / 'compose.yaml'} logs SERVICE` says more;"
-            " `workshop doctor --docker` checks this machine.",
-        )
-
-
-NO_DOCKER: Final = Finding(
-    "Docker",
-    "There is no `docker` on this machine",
-    False,
-    "Install Docker Desktop or Docker Engine; the stack without --docker needs none.",
-)
-#: What docker says, as a pattern → what that means and what to do.
-DIAGNOSES: Final = (
-    (
-        r"permission denied",
-        "You may not talk to the Docker daemon",
-        "`sudo usermod -aG docker $USER`, then sign in anew.",
-    ),
-    (
-        r"cannot connect to the docker daemon|is the docker daemon running|error during connect",
-        "The Docker daemon is not running",
-        "Start Docker Desktop, or `sudo systemctl start docker`.",
-    ),
-    (
-        r"unknown command: docker compose|'compose' is not a docker command|unknown flag: --file"
-        r"|unknown shorthand flag",
-        "Docker has no `compose` of version 2",
-        "Install its plugin: `sudo apt-get install -y docker-compose-plugin`, or Docker Desktop.",
-    ),
-)
-
-
-def diagnose(said: str) -> Finding:
-    """What an error of docker's means, in one line."""
-    for pattern, found, todo in DIAGNOSES:
-        if re.search(pattern, said, re.IGNORECASE):
-            return Finding("Docker", found, False, todo)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = lines[-1] if lines else "Docker failed and did not say why"
-    return Finding("Docker", last.rstrip("."), False, "`workshop doctor --docker` checks more.")
-
-
-def services(profiles: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Name → definition of each service of ``profiles``, as compose itself understands it."""
-    config = json.loads(answer(profiles, "config", "--format", "json"))
-    found: dict[str, dict[str, Any]] = config["services"]
-    return found
-
-
-def containers() -> list[dict[str, Any]]:
-    """Our containers, running or not, as ``docker compose ps`` shows them."""
-    text = answer(["*"], "ps", "--all", "--format", "json").strip()
-    # Before 2.21 one list, since then an object a line.
-    return list(json.loads(text)) if text[:1] == "[" else [*map(json.loads, text.splitlines())]
-
-
 # Up and down ---------------------------------------------------------------------------
 
 
@@ -243,31 +115,29 @@ def up(
     The first time it makes passwords, keys, the index templates and Kibana's dashboards.
     Raises ``WorkshopError``, before anything is started, for whatever this machine lacks.
     """
-    from workshop_lib.stack.docker_preflight import refuse
-
     with only_one(settings.model_copy(update={"namespace": ""}), "up"):
-        refuse(settings, STAGES[stage])  # before any file is written
+        refuse(settings, docker_cli.STAGES[stage])  # before any file is written
         known = variables(settings, stage)
-        write_env(known)
-        refuse(settings, STAGES[stage])
+        docker_cli.write_env(known)
+        refuse(settings, docker_cli.STAGES[stage])
         write_configuration(settings, known)
         state_file.save(
             settings.home / "external.json",
-            {"spark_master": SPARK_MASTER if "spark" in STAGES[stage] else "local[*]"},
+            {"spark_master": SPARK_MASTER if "spark" in docker_cli.STAGES[stage] else "local[*]"},
         )
         make_folders(settings, int(known["WORKSHOP_UID"]))
         logger.info("Building the image of the notebooks, if anything in it changed")
-        do(("core",), "build", "jupyter")
+        docker_cli.do(("core",), "build", "jupyter")
         wait = ("--detach", "--wait", "--wait-timeout", str(CONTAINERS_SECONDS))
         logger.info("Starting Kafka, Elasticsearch and Redis")
-        do(("core",), "up", *wait, *CORE)
+        docker_cli.do(("core",), "up", *wait, *CORE)
         address = f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}"
         client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
         with closing(client):
             access.put_templates(client)
-        logger.info("Starting %s", ", ".join(STAGES[stage]))
-        do(STAGES[stage], "up", *wait)
-        if "kibana" in STAGES[stage]:
+        logger.info("Starting %s", ", ".join(docker_cli.STAGES[stage]))
+        docker_cli.do(docker_cli.STAGES[stage], "up", *wait)
+        if "kibana" in docker_cli.STAGES[stage]:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
             kibana.import_all(where, known["IMPORTER_PASSWORD"])
         addresses, hidden = connections(known)
@@ -289,7 +159,7 @@ def connections(known: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def pages() -> dict[str, str]:
     """What a browser can open → its address."""
-    known = read_env()
+    known = docker_cli.read_env()
     names = {"notebooks": "JUPYTER", "Kibana": "KIBANA", "Spark": "SPARK", "live page": "WEB"}
     found = {
         name: f"http://127.0.0.1:{known[f'WORKSHOP_{variable}_PORT']}"
@@ -314,30 +184,30 @@ def make_folders(settings: Settings, uid: int) -> None:
 
 def down(settings: Settings) -> list[str]:
     """Stop and remove the containers; the names of those that ran. Data stays in its volumes."""
-    ran = [each["Service"] for each in containers() if each["State"] == "running"]
-    do(["*"], "down", "--remove-orphans")
+    ran = [each["Service"] for each in docker_cli.containers() if each["State"] == "running"]
+    docker_cli.do(["*"], "down", "--remove-orphans")
     record.forget(settings)
     return sorted(ran)
 
 
 def remove(settings: Settings) -> None:
     """Remove containers, volumes and passwords; the images stay."""
-    do(["*"], "down", "--remove-orphans", "--volumes")
-    env_file().unlink(missing_ok=True)
+    docker_cli.do(["*"], "down", "--remove-orphans", "--volumes")
+    docker_cli.env_file().unlink(missing_ok=True)
     record.forget(settings)
 
 
 def download(settings: Settings) -> None:
     """Fetch all images, and build our own, before the room has no network; start nothing."""
-    write_env(variables(settings, 0))
-    answer(STAGES[0], "version")  # in one line, if there is no Docker
-    do(STAGES[0], "pull", "--ignore-buildable")
-    do(STAGES[0], "build")
+    docker_cli.write_env(variables(settings, 0))
+    docker_cli.answer(docker_cli.STAGES[0], "version")  # in one line, if there is no Docker
+    docker_cli.do(docker_cli.STAGES[0], "pull", "--ignore-buildable")
+    docker_cli.do(docker_cli.STAGES[0], "build")
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
     """How each container is right now; the three servers, if there is none."""
-    found = containers()
+    found = docker_cli.containers()
     if not found:
         return [ServiceStatus(name, "–", None, None, 0, "not started") for name in CORE]
     return sorted(map(status_of, found), key=lambda service: service.name)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import compose
+from workshop_lib.stack import docker_cli
 from workshop_lib.stack.status import Finding
 
 GIB: Final = 2**30
@@ -24,29 +24,31 @@ COMPOSE: Final = (2, 20)
 SHARE: Final = 0.75
 
 
-def examine(settings: Settings, profiles: Sequence[str] = compose.STAGES[0]) -> Iterator[Finding]:
+def examine(
+    settings: Settings, profiles: Sequence[str] = docker_cli.STAGES[0]
+) -> Iterator[Finding]:
     """Findings in the order in which one depends on another; ends where asking makes no sense."""
     try:
-        info = compose.ask("docker", "info", "--format", "{{json .}}")
-        version = compose.ask("docker", "compose", "version", "--short")
+        info = docker_cli.ask("docker", "info", "--format", "{{json .}}")
+        version = docker_cli.ask("docker", "compose", "version", "--short")
     except WorkshopError:
-        yield compose.NO_DOCKER
+        yield docker_cli.NO_DOCKER
         return
     machine: dict[str, Any] = json.loads(info.stdout or "{}") if info.returncode == 0 else {}
     if not machine.get("ServerVersion"):
         # With a client only, `docker info` may end with 0 and say why in its answer.
-        yield compose.diagnose(info.stderr + " ".join(machine.get("ServerErrors") or ()))
+        yield docker_cli.diagnose(info.stderr + " ".join(machine.get("ServerErrors") or ()))
         return
     yield Finding("Docker", f"{machine['ServerVersion']}, {machine['OperatingSystem']}", True)
     if version.returncode:
-        yield compose.diagnose(version.stderr)
+        yield docker_cli.diagnose(version.stderr)
         return
     yield _compose(version.stdout.strip())
     yield _maps(machine)
-    if not compose.env_file().exists():
+    if not docker_cli.env_file().exists():
         yield Finding("settings", "docker/.env is made by the first `workshop up --docker`", True)
         return
-    wanted = compose.services(profiles)
+    wanted = docker_cli.services(profiles)
     yield _memory(machine, wanted)
     yield _ports(wanted)
 
@@ -98,7 +100,7 @@ def _memory(machine: dict[str, Any], wanted: dict[str, dict[str, Any]]) -> Findi
 
 def _ports(wanted: dict[str, dict[str, Any]]) -> Finding:
     # Also one that ends and is started again: at times its port is published, at times not.
-    ours = {container["Service"] for container in compose.containers()}
+    ours = {container["Service"] for container in docker_cli.containers()}
     taken = [
         f"{port['published']} ({name})"
         for name, service in wanted.items()
