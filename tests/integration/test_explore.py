@@ -284,7 +284,7 @@ def test_discover_zooms_says_errors_in_one_line_and_goes_on(shown: Settings) -> 
     view.bar.forward.click()
     assert view.found.hits == bars.iloc[4:9].sum()
     view.bar.start.value = "tomorrow"
-    assert "is no moment" in view.bar.message.value
+    assert "is not a time" in view.bar.message.value
     view.bar.start.value = FROM
     assert view.bar.message.value == ""
     view.bar.field.value, view.bar.operator.value = "age", "is between"

@@ -129,7 +129,11 @@ def test_splits_lie_inside_one_another_in_the_order_of_the_chart() -> None:
 @pytest.mark.parametrize(
     ("kind", "rest", "why"),
     [
-        ("pie", {"metric": Metric("average", "age"), "x": Terms("level")}, "add up to nothing"),
+        (
+            "pie",
+            {"metric": Metric("average", "age"), "x": Terms("level")},
+            "add up to a whole",
+        ),
         ("pie", {}, "needs a field"),
         ("heat map", {"x": Terms("level")}, "Y-axis"),
         ("bar", {"x": GeoGrid()}, "Only a map"),

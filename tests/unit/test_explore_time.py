@@ -15,7 +15,7 @@ from workshop_lib.charts.time_range import (
     TimeRange,
     interval,
     iso,
-    moment,
+    parse_time,
 )
 from workshop_lib.errors import WorkshopError
 
@@ -36,21 +36,21 @@ NOON = 1_769_860_800_000  # 2026-01-31T12:00:00Z
         (" 2026-01-31T12:00:00.000Z ", NOON),
     ],
 )
-def test_a_moment_is_what_it_says(text: str, ms: int) -> None:
-    assert moment(text, NOON) == ms
-    assert moment(iso(ms), 0) == ms
+def test_a_time_is_what_it_says(text: str, ms: int) -> None:
+    assert parse_time(text, NOON) == ms
+    assert parse_time(iso(ms), 0) == ms
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "now+1d", "now-1y", "2026-13-01", "$x$"])
-def test_what_is_no_moment_is_refused_in_words(text: str) -> None:
-    with pytest.raises(WorkshopError, match="is no moment"):
-        moment(text, NOON)
+def test_what_is_not_a_time_is_refused_with_a_message(text: str) -> None:
+    with pytest.raises(WorkshopError, match="is not a time"):
+        parse_time(text, NOON)
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(WorkshopError, match="there is no time"):
+    with pytest.raises(WorkshopError, match="is empty"):
         TimeRange("now", "now-1h").span(NOON)
-    with pytest.raises(WorkshopError, match="there is no time"):
+    with pytest.raises(WorkshopError, match="is empty"):
         TimeRange("now", "now").span(NOON)
 
 

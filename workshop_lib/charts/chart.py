@@ -35,7 +35,7 @@ _METRICS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "min": ("min", {}),
     "max": ("max", {}),
     "median": ("percentiles", {"percents": [50]}),
-    # Exact up to so many different values, an estimate within a few per cent above.
+    # Exact up to so many different values; above that, an estimate within a few per cent.
     "unique count": ("cardinality", {"precision_threshold": 40_000}),
 }
 
@@ -55,7 +55,7 @@ class Metric:
 
     @property
     def additive(self) -> bool:
-        """Whether the parts add up to the whole, so that a pie may show them."""
+        """Whether the buckets add up to the whole, so that a pie may show them."""
         return self.aggregation in ("count", "sum")
 
     def add_to(self, parent: AggBase[Any], name: str = "metric") -> None:
@@ -65,7 +65,7 @@ class Metric:
             parent.metric(name, aggregation, field=self.field, **options)
 
     def value(self, bucket: dict[str, Any]) -> float:
-        """The metric of a bucket of the answer; not a number where nothing was measured."""
+        """The metric of a bucket of the answer; NaN where no document has a value."""
         if self.aggregation == "count":
             return float(bucket["doc_count"])
         answer = bucket["metric"]
@@ -80,7 +80,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Terms:
-    """A part per value of ``field``: the ``size`` largest by the metric, or by alphabet."""
+    """A bucket per value of ``field``: the ``size`` largest by the metric, or by alphabet."""
 
     field: str
     size: int = 5
@@ -99,7 +99,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class DateHistogram:
-    """A part per interval of time; empty ones are there, too."""
+    """A bucket per interval of time, empty ones included."""
 
     field: str = "played_at"
     interval: str = "auto"
@@ -117,7 +117,7 @@ class DateHistogram:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A part per step of a number, such as ten years of age."""
+    """A bucket per step of a number, such as ten years of age."""
 
     field: str
     step: float = 1
@@ -129,7 +129,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class GeoGrid:
-    """A part per cell of the map; each ``precision`` more halves the cell's sides."""
+    """A bucket per cell of the map; each ``precision`` more halves the cell's sides."""
 
     field: str = "location"
     precision: int = 7
@@ -157,22 +157,22 @@ class Chart:
     def __post_init__(self) -> None:
         if self.kind == "pie" and not self.metric.additive:
             raise WorkshopError(
-                f"A pie cannot show the {self.metric.aggregation}: the parts add up to nothing.",
+                f"A pie cannot show the {self.metric.aggregation}: slices must add up to a whole.",
                 "Choose count or sum, or a bar chart.",
             )
         if self.kind != "metric" and self.x is None:
             raise WorkshopError(f"A {self.kind} needs a field to split by.")
         cells = [name for name, each in self.nested() if isinstance(each, GeoGrid)]
         if cells and (self.kind, cells) != ("map", ["x"]):
-            raise WorkshopError("Only a map is split into cells of the earth.")
+            raise WorkshopError("Only a map can be split into grid cells.")
         if self.kind == "heat map" and self.split is None:
             raise WorkshopError("A heat map needs a field for its Y-axis.")
 
     def nested(self) -> list[tuple[str, Split]]:
         """(column of the answer, split), the outermost first.
 
-        Series are chosen before the X-axis is cut, so that "top 5" are five of the whole
-        range and not other ones in every hour.
+        Series are chosen before the X-axis is divided, so that "top 5" are the five of the
+        whole range, not five different ones in every hour.
         """
         order = ("charts", "x", "split") if self.kind == "pie" else ("charts", "split", "x")
         return [(name, each) for name in order if (each := getattr(self, name)) is not None]

@@ -61,7 +61,7 @@ def fields(settings: Settings, index: str) -> list[Field]:
 @dataclass(frozen=True)
 class TopValues:
     """The most frequent values of a field. ``table``: ``value``, ``plays`` and ``share`` (of
-    all documents found, so that what is missing is not hidden)."""
+    all documents found, also those without the field)."""
 
     field: str
     table: pd.DataFrame
@@ -71,14 +71,14 @@ class TopValues:
 
     @property
     def rest(self) -> int:
-        """Documents with yet another value."""
+        """Documents with another value than these."""
         return self.records - self.missing - int(self.table["plays"].sum())
 
 
 def top_values(settings: Settings, search: Search, name: str, size: int = 5) -> TopValues:
     """The ``size`` most frequent values of field ``name`` among what ``search`` finds.
 
-    Places have no list of values: their table is empty, ``missing`` tells how many lack one.
+    A geo point has no top values: its table is empty. ``missing`` counts documents without one.
     """
     kinds = {each.name: each.type for each in fields(settings, search.index)}
     request = counting(search.query_over(search.time.span()))

@@ -1,7 +1,7 @@
 """Saved searches, charts and dashboards: Kibana's "saved objects", in one JSON file.
 
 In: names and data. Out: ``.workshop/explore.json``. A saved chart has filters of its own; the
-time range is asked for when it is opened, as in Kibana.
+time range is chosen when it is opened, as in Kibana.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def load(settings: Settings) -> Saved:
         return _FORM.validate_python(held)
     except (ValidationError, WorkshopError):
         raise WorkshopError(
-            f"{path(settings)} holds no saved charts.", "Move it away and save them anew."
+            f"{path(settings)} cannot be read.", "Move the file away and save your charts again."
         ) from None
 
 
@@ -75,15 +75,15 @@ def changing(settings: Settings) -> Iterator[Saved]:
 
 
 def named(kind: str, held: dict[str, T], name: str) -> T:
-    """The one called ``name``. Raises ``WorkshopError`` naming those that there are."""
+    """The one called ``name``. Raises ``WorkshopError`` with the names that exist."""
     if name in held:
         return held[name]
-    there = ", ".join(sorted(held)) or "none yet"
-    raise WorkshopError(f"No {kind} is called {name!r}.", f"Saved: {there}.")
+    names = ", ".join(sorted(held)) or "none yet"
+    raise WorkshopError(f"No {kind} is called {name!r}.", f"Saved: {names}.")
 
 
 def check_name(name: str) -> str:
-    """``name`` without spaces around it. Raises ``WorkshopError`` when nothing is left."""
+    """``name`` without spaces around it. Raises ``WorkshopError`` when it is empty."""
     if not name.strip():
-        raise WorkshopError("It needs a name to be saved.", "Write one beside the button.")
+        raise WorkshopError("A name is needed to save it.", "Write one beside the button.")
     return name.strip()

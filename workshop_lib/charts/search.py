@@ -81,7 +81,7 @@ class Filter:
 
 
 def text(value: Any) -> str:
-    """A value as Kibana shows it: true and false, and an empty text that can be seen."""
+    """A value as Kibana shows it: true and false, and "(empty)" for an empty text."""
     if isinstance(value, bool):
         return str(value).lower()
     return "(empty)" if value == "" else str(value)
@@ -99,7 +99,7 @@ class Search:
     time_field: str = "played_at"
 
     def add(self, *filters: Filter) -> Search:
-        """With ``filters``; one that is already there is not added twice."""
+        """With ``filters``; one that it already has is not added twice."""
         new = tuple(each for each in filters if each not in self.filters)
         return replace(self, filters=self.filters + new)
 

@@ -1,6 +1,6 @@
 """A time range as Kibana has it, and how wide the bars of its histogram are.
 
-In: two moments, relative (``now-24h``, ``now/d``) or absolute (ISO 8601, UTC). Out: the same
+In: two times, relative (``now-24h``, ``now/d``) or absolute (ISO 8601, UTC). Out: the same
 in milliseconds since 1970, the condition of a query, and an interval. No server is asked.
 This Elasticsearch has no ``auto_date_histogram``; Kibana does not use it either, and chooses
 the interval itself, as here.
@@ -46,8 +46,8 @@ def iso(ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def moment(text: str, now: int) -> int:
-    """``text`` in ms since 1970. Raises ``WorkshopError`` when it is no moment."""
+def parse_time(text: str, now: int) -> int:
+    """``text`` in ms since 1970. Raises ``WorkshopError`` when it is not a time."""
     text = text.strip()
     if match := _RELATIVE.fullmatch(text):
         number, unit, day = match.groups()
@@ -57,7 +57,7 @@ def moment(text: str, now: int) -> int:
         absolute = datetime.fromisoformat(text)
     except ValueError:
         raise WorkshopError(
-            f"{text!r} is no moment.", "Write now, now-15m, now/d or 2026-01-31T12:00 (UTC)."
+            f"{text!r} is not a time.", "Write now, now-15m, now/d or 2026-01-31T12:00 (UTC)."
         ) from None
     if absolute.tzinfo is None:
         absolute = absolute.replace(tzinfo=UTC)
@@ -78,7 +78,7 @@ class Span:
 
 @dataclass(frozen=True)
 class TimeRange:
-    """``start`` and ``end`` as written; relative ones move on with the clock."""
+    """``start`` and ``end`` as written; relative ones move with the clock."""
 
     start: str = "now-15m"
     end: str = "now"
@@ -96,10 +96,11 @@ class TimeRange:
     def span(self, now: int | None = None) -> Span:
         """What the range means at ``now`` (ms). Raises ``WorkshopError``."""
         now = now_ms() if now is None else now
-        span = Span(moment(self.start, now), moment(self.end, now))
+        span = Span(parse_time(self.start, now), parse_time(self.end, now))
         if span.start >= span.end:
             raise WorkshopError(
-                f"From {self.start} to {self.end} there is no time.", "Let it begin before it ends."
+                f"The time range from {self.start} to {self.end} is empty.",
+                "Choose a start before the end.",
             )
         return span
 
@@ -111,12 +112,12 @@ class TimeRange:
 
 
 def short(text: str) -> str:
-    """An absolute moment without what is zero: ``2026-01-31 12:00``."""
+    """An absolute time without seconds that are zero: ``2026-01-31 12:00``."""
     return text.replace("T", " ").removesuffix("Z").removesuffix(".000").removesuffix(":00")
 
 
-def whole(ms: int) -> str:
-    """``ms`` for people: ``2026-01-31 12:00``, without parts of a second."""
+def readable(ms: int) -> str:
+    """``ms`` as ``2026-01-31 12:00``, without fractions of a second."""
     return short(iso(ms // SECOND * SECOND))
 
 
@@ -156,20 +157,15 @@ MOST_BARS: Final = 60
 def interval(span: Span, name: str = "auto", most: int = MOST_BARS) -> Interval:
     """The interval called ``name``; for ``auto`` the smallest with at most ``most`` bars.
 
-    A named one that makes more than ten times ``most`` bars is refused: nobody can read
-    them, and a server that makes millions of them has no time for others.
+    A named one that makes more than ten times ``most`` bars is refused: they could not be
+    read, and millions of them would overload the server.
     """
+    length = span.end - span.start
     if name == "auto":
-        fits = (each for each in INTERVALS if (span.end - span.start) / each.ms <= most)
-        return next(fits, INTERVALS[-1])
-    for each in INTERVALS:
-        if each.name == name:
-            if (span.end - span.start) / each.ms > 10 * most:
-                raise WorkshopError(
-                    f"A bar per {name} makes too many bars.", "Choose a longer interval, or auto."
-                )
-            return each
-    raise WorkshopError(
-        f"No interval is called {name!r}.",
-        f"Choose auto, {', '.join(each.name for each in INTERVALS)}.",
-    )
+        return next((each for each in INTERVALS if length / each.ms <= most), INTERVALS[-1])
+    named = {each.name: each for each in INTERVALS}
+    if name not in named:
+        raise WorkshopError(f"No interval is called {name!r}.", f"Choose auto, {', '.join(named)}.")
+    if length / named[name].ms > 10 * most:
+        raise WorkshopError(f"An interval of {name} makes too many bars.", "Choose a longer one.")
+    return named[name]

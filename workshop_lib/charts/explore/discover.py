@@ -18,7 +18,7 @@ from workshop_lib.charts.explore.search_bar import SearchBar
 from workshop_lib.charts.fields import top_values
 from workshop_lib.charts.pictures.draw import histogram
 from workshop_lib.charts.search import Filter, Request, Search, text
-from workshop_lib.charts.time_range import TimeRange, whole
+from workshop_lib.charts.time_range import TimeRange, readable
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
 
@@ -135,7 +135,7 @@ class Discover(View):
     def _mark(self) -> None:
         if self.found and self._drawn and self.found.hits:
             span = self.found.bar(*self.bars.index)
-            self.chosen.value = f"{whole(span.start)} to {whole(span.end)}"
+            self.chosen.value = f"{readable(span.start)} to {readable(span.end)}"
             self.histogram.value = histogram(self.found, self.bars.index)._repr_html_()
         elif self._drawn:
             self.histogram.value = self.chosen.value = ""

@@ -1,6 +1,6 @@
 """Pieces of HTML that the widgets show: tables, requests, messages.
 
-In: values, whatever they hold. Out: text that a browser may show; all values are escaped.
+In: any values. Out: HTML, in which all values are escaped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def cell(value: Any) -> str:
 
 
 def requests(sent: Sequence[Request]) -> str:
-    """The first request in full; the others ask the same of what is left over."""
+    """The first request in full; the others ask the same about the values in Other."""
     if not sent:
         return ""
     more = f"\n\n# … and {len(sent) - 1} more for the values in Other" if len(sent) > 1 else ""
@@ -56,7 +56,7 @@ def requests(sent: Sequence[Request]) -> str:
 
 
 def message(words: str) -> str:
-    """One line that says what is wrong and what to do; empty when nothing is."""
+    """One line: what is wrong and what to do. Empty for no message."""
     if not words:
         return ""
     return (

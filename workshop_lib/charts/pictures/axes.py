@@ -26,9 +26,9 @@ from workshop_lib.charts.pictures.style import (
     SPECIAL,
     brief,
     days,
+    label_text,
     number,
     patch,
-    said,
     time_axis,
 )
 from workshop_lib.charts.time_range import Span, interval
@@ -147,7 +147,7 @@ def _heat(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: S
         grid = grid.sort_index(axis=1)
     image = ax.imshow(grid.to_numpy(dtype=float), aspect="auto", cmap=MAP_COLOURS, vmin=0)
     times = isinstance(chart.x, DateHistogram)
-    labels = [brief(said(x)) for x in grid.columns]
+    labels = [brief(label_text(x)) for x in grid.columns]
     every = max(1, len(labels) // 12)
     ax.set_xticks(range(0, len(labels), every), labels[::every], rotation=45 if times else 0)
     ax.set_yticks(range(len(names)), [brief(name) for name in names])

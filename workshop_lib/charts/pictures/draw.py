@@ -1,7 +1,7 @@
 """An answer as a picture with its description.
 
-In: ``Answer`` (or what Discover found). Out: ``Picture``. Which figure belongs to which kind
-of chart stands in ``draw``; everything about looks is in ``style``.
+In: ``Answer`` (or what Discover found). Out: ``Picture``. ``draw`` chooses the figure by the
+kind of chart; colours and fonts are in ``style``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from workshop_lib.charts.pictures.style import (
     INK,
     Picture,
     days,
+    label_text,
     number,
     picture,
-    said,
     styled,
     time_axis,
 )
@@ -36,7 +36,7 @@ def draw(answer: Answer) -> Picture:
     chart, table = answer.chart, answer.table
     with styled():
         if table.empty or not table["plays"].sum():
-            figure = _nothing()
+            figure = _no_results()
         elif chart.kind == "pie":
             figure = pies.pies(table)
         elif chart.kind == "map":
@@ -70,7 +70,7 @@ def histogram(found: Found, chosen: tuple[int, int] | None = None) -> Picture:
         return picture(figure, _describe_bars(found))
 
 
-def _nothing() -> Figure:
+def _no_results() -> Figure:
     figure = Figure(figsize=(5.4, 1.4), layout="constrained")
     style: Any = {"ha": "center", "color": INK}
     figure.text(0.5, 0.6, "No results match your search criteria.", size=11, **style)
@@ -108,7 +108,7 @@ def describe(answer: Answer) -> str:
     total = answer.total
     parts = []
     for row in largest.to_dict("records"):
-        name = _place(row) if "lat" in row else ", ".join(said(row[name]) for name in columns)
+        name = _place(row) if "lat" in row else ", ".join(label_text(row[name]) for name in columns)
         share = f" ({row['value'] / total:.1%})" if chart.kind == "pie" and total else ""
         parts.append(f"{name}: {number(row['value'])}{share}")
     rest = len(table) - len(largest)

@@ -1,7 +1,7 @@
 """Maps of the United States without a map service: dots, or a square for each state.
 
-In: the table of an answer, split by cells of the earth or by state. Out: a figure. The
-ground of the dots is the position of every zip code, which the workshop has anyway.
+In: the table of an answer, split by grid cell or by state. Out: a figure. Behind
+the dots, the position of every zip code shows the country.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workshop_lib.charts.pictures.style import COLOURS, INK, MAP_COLOURS, PALE, 
 from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.world.places import STATE_THOUSANDS, zip_places
 
-#: A square for each state, about where it lies: rows from north to south.
+#: A square for each state, about where it is: rows from north to south.
 TILES: Final = """
 AK .  .  .  .  .  .  .  .  .  ME
 .  .  .  .  .  .  .  .  .  VT NH
@@ -109,7 +109,7 @@ def _key(ax: Axes, largest: float, chart: Chart) -> None:
 
 def states(table: pd.DataFrame, chart: Chart) -> Figure:
     """A square per state with its letters and number, darker for less; what has no state
-    is told below."""
+    is listed below."""
     values = state_values(table, chart.rate)
     places = tile_positions()
     figure = Figure(figsize=(7.4, 5.4), layout="constrained")
@@ -134,7 +134,7 @@ def states(table: pd.DataFrame, chart: Chart) -> Figure:
         named = zip(rest["x"][:3], rest["value"][:3], strict=True)
         said = ", ".join(f"{brief(label)} {number(value)}" for label, value in named)
         said += f" and {len(rest) - 3} more" if len(rest) > 3 else ""
-        ax.text(0.05, 8.5, f"on no map: {said}", va="center", fontsize=9, color=INK)
+        ax.text(0.05, 8.5, f"not on the map: {said}", va="center", fontsize=9, color=INK)
     label = f"{chart.metric} per 100,000 residents" if chart.rate else str(chart.metric)
     bar = mpl.cm.ScalarMappable(scale, colours)
     figure.colorbar(bar, ax=ax, label=label, shrink=0.6, pad=0.01)

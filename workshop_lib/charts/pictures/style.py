@@ -1,8 +1,8 @@
 """How pictures look: colours that can be told apart, hatches and markers beside them, and a
 picture that carries its description.
 
-In: a matplotlib figure and a text. Out: ``Picture``. Colours are those of Okabe and Ito; no
-meaning rests on colour alone.
+In: a matplotlib figure and a text. Out: ``Picture``. Colours are those of Okabe and Ito; colour
+is never the only difference.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: Final = ("-", "--", "-.", ":")
 INK: Final = "#222222"
 PALE: Final = "#8a8a8a"
-#: Of what is no value of its own: the rest, and what is missing.
+#: For the two labels that are not values of the field.
 SPECIAL: Final[dict[str, tuple[str, str]]] = {"Other": ("#c9c9c9", ""), "Missing": ("white", "xx")}
 MAP_COLOURS: Final = "cividis"
 
@@ -56,7 +56,7 @@ _RULES: Final[Any] = {
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A PNG with its description, which is read out where it cannot be seen."""
+    """A PNG with its description for screen readers."""
 
     png: bytes
     alt: str
@@ -90,7 +90,7 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def patch(label: str, place: int) -> dict[str, Any]:
-    """The options of a wedge or bar; every one but the first kind is hatched, too."""
+    """The options of a wedge or bar; all but the first have a hatch, too."""
     if label in SPECIAL:
         colour, hatch = SPECIAL[label]
     else:
@@ -125,8 +125,8 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:,.1f}"
 
 
-def said(label: Any) -> str:
-    """A label of the answer: moments and numbers as people write them."""
+def label_text(label: Any) -> str:
+    """A label of the answer; times and numbers in a readable form."""
     if isinstance(label, pd.Timestamp):
         return f"{label:%d %b %H:%M}"
     return number(label) if isinstance(label, int | float) else str(label)
