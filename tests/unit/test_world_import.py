@@ -209,12 +209,16 @@ def test_the_same_play_again_is_a_duplicate(tmp_path: Path) -> None:
     assert ledger["kind"].tolist() == ["play", "play", "duplicate", "play"]
 
 
-def test_clicks_may_be_missing_and_the_others_may_not(tmp_path: Path) -> None:
-    _, world = _take(tmp_path, clicks=None)
-    assert load_clicks(world).empty
-    (tmp_path / "from" / "music.csv").unlink()
+def test_clicks_and_tracks_may_be_missing_and_the_others_may_not(tmp_path: Path) -> None:
+    """The original demo has no music.csv; only the one that it was made from has."""
+    report, world = _take(tmp_path, clicks=None, music=None)
+    assert load_clicks(world).empty and load_tracks(world).empty
+    assert report["missing"] == ["music.csv", "clicks.csv"]
+    assert report["unmatched"]["tracks"]["plays"] == 3
+    assert len(load_customers(world)) == 2
+    (tmp_path / "from" / "cust.csv").unlink()
     before = {f.name: f.read_bytes() for f in world.iterdir()}
-    with pytest.raises(WorkshopError, match=r"music\.csv"):
+    with pytest.raises(WorkshopError, match=r"cust\.csv"):
         import_(tmp_path / "from", world, now=NOW)
     assert {f.name: f.read_bytes() for f in world.iterdir()} == before
 
@@ -227,7 +231,13 @@ def test_a_file_of_which_nothing_can_be_taken_is_an_error_and_the_old_world_stay
     with pytest.raises(WorkshopError, match="number of columns"):
         import_(_files(tmp_path / "bad", music="1,2\n"), world, now=NOW)
     assert {f.name: f.read_bytes() for f in world.iterdir()} == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad", "from", "world"]
+    # Nothing but the refused lines is left, and a file that can be taken removes them.
+    kept = tmp_path / "world-rejected.jsonl"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad", "from", "world", kept.name]
+    (refused,) = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert (refused["file"], refused["line"], refused["raw"]) == ("music.csv", 1, "1,2")
+    _take(tmp_path)
+    assert not kept.exists()
 
 
 def test_a_new_world_takes_the_place_of_all_of_the_old_one(tmp_path: Path) -> None:

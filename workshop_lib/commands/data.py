@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -126,22 +127,47 @@ def _print_report(report: dict[str, Any], folder: Path) -> None:
     for name, account in report["files"].items():
         table.add_row(name, *(f"{account[column.header]:,}" for column in table.columns[1:]))
     out.print(table)
-    for name, account in report["files"].items():
-        for reason, number in account["reasons"].items():
-            out.print(f"  {name}: {number:,} × {escape(reason)}", highlight=False)
+    for line in _remarks(report):
+        out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     rejected = sum(account["rejected"] for account in report["files"].values())
     where = f" Refused lines: {folder / 'rejected.jsonl'}." if rejected else ""
     sorted_ = (
-        f", {report['out_of_order']:,} of them sorted into their time"
-        if report["out_of_order"]
-        else ""
+        f", {report['out_of_order']:,} of them sorted by time" if report["out_of_order"] else ""
     )
     out.print(
         f"{report['distinct_plays']:,} plays from {report['first']} to {report['last']}{sorted_}"
-        f"; {report['kinds']['duplicate']:,} repeated lines.{where}",
+        f"; {report['kinds']['duplicate']:,} repeated lines. Dates without a time zone are taken"
+        f" as UTC.{where}",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _remarks(report: dict[str, Any]) -> Iterator[str]:
+    """What the reader recognised, changed, refused and could not match, in words."""
+    for name, account in report["files"].items():
+        for note in account["notes"]:
+            yield f"{name}: {note}"
+        for form, (number, example) in account["read_as"].items():
+            yield f"{name}: {number:,} × {form}, for example {example!r}"
+        for reason, number in account["reasons"].items():
+            yield f"{name}: {number:,} × {reason}; {account['examples'][reason]}"
+    consequence = {
+        "music.csv": "title and artist of all tracks are unknown",
+        "clicks.csv": "no model can be trained, so Stage 3 makes no offers",
+    }
+    for name in report["missing"]:
+        yield f"There is no {name}: {consequence[name]}."
+    for what, unmatched in report["unmatched"].items():
+        if (
+            unmatched["plays"]
+            and f"{'music' if what == 'tracks' else what}.csv" not in (report["missing"])
+        ):
+            where = {"customers": "of no customer", "tracks": "of no track", "zips": "in no state"}
+            yield (
+                f"{unmatched['plays']:,} plays {where[what]} of the files, for example"
+                f" {unmatched['example']!r}"
+            ).replace("in no state of the files", "in no state")
 
 
 def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:

@@ -14,9 +14,9 @@ import pandas as pd
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.labels import CAMPAIGN, LEVEL, UNKNOWN
+from workshop_lib.world.import_ import reason_kind
 from workshop_lib.world.ledger import interest_hits, totals
 from workshop_lib.world.read import load_clicks, load_customers, load_tracks
-from workshop_lib.world.rows import reason_kind
 
 TOP: Final = 10
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

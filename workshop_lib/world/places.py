@@ -47,6 +47,13 @@ def zip_places() -> pd.DataFrame:
     return _all_zips()[["zip", "state", "lat", "lon"]].copy()
 
 
+@lru_cache(maxsize=1)
+def states_by_zip() -> dict[str, str]:
+    """Zip → state, of every known zip."""
+    table = _all_zips()
+    return dict(zip(table["zip"], table["state"], strict=True))
+
+
 def homes(rng: np.random.Generator, size: int) -> np.ndarray:
     """``size`` zips (str) where people live: a state by its residents, any of its zips."""
     table = _all_zips()
