@@ -151,23 +151,24 @@ def _remarks(report: dict[str, Any]) -> Iterator[str]:
         for form, (number, example) in account["read_as"].items():
             yield f"{name}: {number:,} × {form}, for example {example!r}"
         for reason, number in account["reasons"].items():
-            yield f"{name}: {number:,} × {reason}; {account['examples'][reason]}"
+            remedy = f"; convert it: iconv -f WINDOWS-1252 -t UTF-8 {name}" * (
+                reason == "not UTF-8"
+            )
+            yield f"{name}: {number:,} × {reason}; {account['examples'][reason]}{remedy}"
     consequence = {
         "music.csv": "title and artist of all tracks are unknown",
         "clicks.csv": "no model can be trained, so Stage 3 makes no offers",
     }
     for name in report["missing"]:
         yield f"There is no {name}: {consequence[name]}."
-    for what, unmatched in report["unmatched"].items():
-        if (
-            unmatched["plays"]
-            and f"{'music' if what == 'tracks' else what}.csv" not in (report["missing"])
-        ):
-            where = {"customers": "of no customer", "tracks": "of no track", "zips": "in no state"}
-            yield (
-                f"{unmatched['plays']:,} plays {where[what]} of the files, for example"
-                f" {unmatched['example']!r}"
-            ).replace("in no state of the files", "in no state")
+    where = {
+        "customers": "of customers that cust.csv does not have",
+        "tracks": "of tracks that music.csv does not have",
+        "zips": "in no state, as no list has their zip",
+    }
+    for what, found in report["unmatched"].items():
+        if found["plays"] and not (what == "tracks" and "music.csv" in report["missing"]):
+            yield f"{found['plays']:,} plays {where[what]}, for example {found['example']!r}"
 
 
 def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:

@@ -199,7 +199,8 @@ def _text(line: bytes) -> str:
     try:
         text = line.rstrip(b"\r").decode()
     except UnicodeDecodeError as error:
-        raise Rejected(f"not UTF-8: byte {error.start}") from None
+        sample = line[max(error.start - 10, 0) : error.start + 10]
+        raise Rejected(f"not UTF-8: byte {error.start}, near {sample!r}") from None
     control = _CONTROL.search(text)
     if control:
         raise Rejected(f"control character: {control.group()!r} at column {control.start()}")
@@ -228,7 +229,9 @@ def _play(line: bytes, form: Dialect, latest: int) -> tuple[Play, list[tuple[str
     try:
         row, notes, mended = _read(line, form, PLAYS_FILE)
     except Rejected as error:
-        raise (usual or error) from None
+        # The parser's reason is the shorter one; of a date in another form it knows nothing.
+        about_date = str(usual).startswith("played_at is wrong")
+        raise (error if usual is None or about_date else usual) from None
     fields = list(row.values())
     fields[3], fields[5] = f'"{fields[3]}"', f'"{fields[5]}"'
     return parse(",".join(fields).encode(), latest), notes, mended
