@@ -157,7 +157,7 @@ def test_one_line_in_another_encoding_is_refused_and_the_rest_is_taken(tmp_path:
     report, world = _import(tmp_path, "latin-1-in-one-line")
     assert load_tracks(world)["title"].tolist() == ["Plain"]
     (example,) = report["files"]["music.csv"]["examples"].values()
-    assert example == r"line 3: not UTF-8: byte 2, near b'1,\xdcber,J\xfcr'"
+    assert example == r"line 3: not UTF-8: byte 2, near b'1,\xdcber,J\xfcrge'"
 
 
 def test_a_number_in_short_form_has_lost_digits_and_is_refused(tmp_path: Path) -> None:
