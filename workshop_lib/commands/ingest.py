@@ -136,6 +136,7 @@ def dlq_show(
 
     from workshop_lib.ingest.dead_letters import reason_kind
     from workshop_lib.ingest.dlq_replay import stored_letters
+    from workshop_lib.runtime.console import printable
     from workshop_lib.settings import Settings
 
     quiet_clients()
@@ -159,14 +160,10 @@ def dlq_show(
     for item in last:
         letter = item.letter
         text = letter.text if len(letter.text) <= 200 else letter.text[:200] + " …"
-        cells = (letter.source, str(letter.offset), letter.stage, letter.reason, _visible(text))
-        table.add_row(*map(escape, cells))
+        cells = (letter.source, str(letter.offset), letter.stage, letter.reason, text)
+        # Also line ends: they would tear the table apart.
+        table.add_row(*(escape(printable(cell).replace("\n", "\\n")) for cell in cells))
     out.print(table)
-
-
-def _visible(text: str) -> str:
-    """Control characters, which could move the cursor or worse, as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def dlq_replay(

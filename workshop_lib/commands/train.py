@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.markup import escape
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
@@ -119,7 +120,7 @@ def _round(settings: Any, seed: int, save_features: Path | None, as_json: bool) 
     try:
         model_index.publish(settings)
     except WorkshopError as error:
-        err.print(f"[yellow]{error}[/yellow]", highlight=False, soft_wrap=True)
+        err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
 
 
 def _world_is_there(settings: Any) -> None:
@@ -226,7 +227,7 @@ def models_rollback(
     try:
         model_index.publish(settings)
     except WorkshopError as error:
-        err.print(f"[yellow]{error}[/yellow]", highlight=False, soft_wrap=True)
+        err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
 
 
 def models_index() -> None:
@@ -279,7 +280,7 @@ def _show_numbers(metrics: dict[str, Any], accepted: bool, reasons: tuple[str, .
     if accepted:
         out.print("[green]Accepted by the gate.[/green]")
     else:
-        out.print(f"[red]Refused by the gate:[/red] {'; '.join(reasons)}", soft_wrap=True)
+        out.print(f"[red]Refused by the gate:[/red] {escape('; '.join(reasons))}", soft_wrap=True)
 
 
 def _text(value: Any, unknown: str = "?") -> str:

@@ -107,7 +107,8 @@ def trace(
         print_json({**found, "plays": [{**asdict(p), "delays": p.delays} for p in plays]})
         return
     who = found["listener"]
-    out.print(", ".join(f"{k.replace('_', ' ')} {v}" for k, v in who.items()), highlight=False)
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in who.items())
+    out.print(facts, highlight=False, markup=False)
     table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}", box=None)
     for column in ("played at, UTC", "event", "line", "Kafka", "→ Kafka", "→ search", "track"):
         table.add_column(column, justify="left" if column == "track" else "right", no_wrap=True)
@@ -139,6 +140,7 @@ def trace(
             f" {offer['model_version']}, SMS {offer['status']}"
             f" {_duration(offer['decided_to_sent'])} after the decision",
             highlight=False,
+            markup=False,
         )
 
 

@@ -3,6 +3,10 @@
 In: lines that a shipper (or messages that a stream) could not process. Out, in Stage 2: topic
 ``plays.dlq``, original key and bytes, headers as Kafka Connect writes them. In Stage 1,
 which has no Kafka: ``dead-letters/plays-raw.jsonl``, one JSON object a line.
+
+A letter always fits into its topic: a value that is too large is cut, and the header
+``__connect.errors.value.bytes`` says how long it was; the whole one is where the letter came
+from, at its topic, partition and offset.
 """
 
 from __future__ import annotations
@@ -15,13 +19,28 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple, TypeVar
 
 from kafka import TopicPartition
 
-from workshop_lib.runtime.connections import consumer
-from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
+from workshop_lib.runtime.connections import consumer, redis_client
+from workshop_lib.schema.names import (
+    DEAD_LETTER_HEADER,
+    DEAD_LETTER_HEADERS,
+    DEAD_LETTER_TOPIC,
+    SMS_DEAD,
+    SMS_OUTBOX,
+)
 from workshop_lib.settings import Settings
+
+Number = TypeVar("Number", int, None)
+
+#: Bytes of value, key and reason that a letter keeps; together less than a topic's 1 MiB.
+MAX_VALUE: Final = 900_000
+MAX_KEY: Final = 10_000
+MAX_REASON: Final = 2_000
+#: Header with the length of a value that was cut.
+VALUE_BYTES: Final = DEAD_LETTER_HEADER + "value.bytes"
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class DeadLetter:
     reason: str
     value: bytes
     key: bytes | None = None
+    value_bytes: int | None = None  # of the whole value, when ``value`` is only its beginning
 
     @property
     def source(self) -> str:
@@ -66,8 +86,16 @@ def reason_kind(reason: str) -> str:
     return re.sub(r"\d{2,}", "N", _QUOTED.sub("…", general))[:80]
 
 
-def headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
-    """``letter`` as the headers of its record in the topic."""
+class Record(NamedTuple):
+    """What a producer sends."""
+
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def to_record(letter: DeadLetter) -> Record:
+    """``letter`` as a record of the topic, cut where it would be too large for it."""
     values = (
         letter.topic,
         letter.partition,
@@ -76,10 +104,15 @@ def headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
         letter.error,
         letter.reason,
     )
-    return [
-        (DEAD_LETTER_HEADER + name, str(value).encode("utf-8", "backslashreplace"))
+    headers = [
+        (DEAD_LETTER_HEADER + name, str(value).encode("utf-8", "backslashreplace")[:MAX_REASON])
         for name, value in zip(DEAD_LETTER_HEADERS, values, strict=True)
     ]
+    value = letter.value or b""
+    if len(value) > MAX_VALUE:
+        headers.append((VALUE_BYTES, str(len(value)).encode()))
+    key = None if letter.key is None else letter.key[:MAX_KEY]
+    return Record(key, value[:MAX_VALUE], headers)
 
 
 def from_message(message: Any) -> DeadLetter:
@@ -97,11 +130,28 @@ def from_message(message: Any) -> DeadLetter:
         reason=found.get("exception.message", ""),
         value=message.value or b"",
         key=message.key,
+        value_bytes=_number(found.get(VALUE_BYTES.removeprefix(DEAD_LETTER_HEADER)), None),
     )
 
 
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text and text.isdecimal() else otherwise
+def _number(text: str | None, otherwise: Number) -> int | Number:
+    # -1 is the offset of a document, which comes from no record.
+    return int(text) if text and re.fullmatch("-?[0-9]{1,18}", text) else otherwise
+
+
+def original(settings: Settings, letter: DeadLetter) -> bytes | None:
+    """The whole value of a letter that was cut; None when it is no longer in its topic."""
+    reader = consumer(settings, consumer_timeout_ms=5000)
+    try:
+        place = TopicPartition(letter.topic, letter.partition)
+        reader.assign([place])
+        reader.seek(place, letter.offset)
+        found: Any = next(reader, None)  # the next one that there is, perhaps a later one
+        if found is None or found.offset != letter.offset:
+            return None
+        return found.value if len(found.value or b"") == letter.value_bytes else None
+    finally:
+        reader.close()
 
 
 def read_topic(settings: Settings) -> Iterator[DeadLetter]:
@@ -110,8 +160,10 @@ def read_topic(settings: Settings) -> Iterator[DeadLetter]:
     try:
         topic = settings.topic(DEAD_LETTER_TOPIC)
         partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
+        if not partitions:
+            return
         reader.assign(partitions)
-        ends = reader.end_offsets(partitions) if partitions else {}
+        ends = reader.end_offsets(partitions)
         reader.seek_to_beginning(*partitions)
         seen: set[str] = set()
         while any(reader.position(p) < ends[p] for p in partitions):
@@ -122,6 +174,22 @@ def read_topic(settings: Settings) -> Iterator[DeadLetter]:
                         yield letter
     finally:
         reader.close()
+
+
+# The stream of Redis ------------------------------------------------------------------
+
+
+def read_outbox(settings: Settings) -> Iterator[DeadLetter]:
+    """Every letter of ``sms:dead``, oldest first; its value is the entry's fields as JSON."""
+    client = redis_client(settings)
+    entries: Any = client.xrange(settings.key(SMS_DEAD))
+    for id_, fields in entries:
+        about = {name: fields.pop(name, "") for name in ("reason", "attempts", "entry", "worker")}
+        value = fields.get("fields") or json.dumps(fields)
+        milliseconds = int(id_.partition("-")[0])
+        yield DeadLetter(
+            SMS_OUTBOX, 0, milliseconds, "sms", "SmsFailed", about["reason"], value.encode()
+        )
 
 
 # The file of Stage 1 -----------------------------------------------------------------

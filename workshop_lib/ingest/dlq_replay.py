@@ -1,9 +1,10 @@
 """Replay of the dead-letter queue: letters that are valid now are delivered.
 
-In: the letters of topic ``plays.dlq`` and of the file of Stage 1, perhaps with corrected
-text. Out: plays in topic ``plays`` or index ``plays-raw``, and an entry in
-``dead-letters/replayed.jsonl`` for each, so that it is delivered once. A letter is never
-deleted. ``workshop dlq show`` and ``workshop dlq replay``.
+In: the letters of topic ``plays.dlq``, of the file of Stage 1 and of ``sms:dead``, perhaps with
+corrected text. Out: plays in topic ``plays`` or index ``plays-raw``, documents in the index that
+refused them, messages in the outbox; and an entry in ``dead-letters/replayed.jsonl`` for each,
+so that it is delivered once. A letter is never deleted. ``workshop dlq show`` and
+``workshop dlq replay``.
 """
 
 from __future__ import annotations
@@ -12,30 +13,40 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError
+from redis import RedisError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.ingest.sinks import SINKS, Unavailable
+from workshop_lib.runtime.connections import (
+    create_index,
+    elasticsearch,
+    redis_client,
+    write_documents,
+)
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.store_errors import StoreUnavailable
+from workshop_lib.schema.names import SMS_OUTBOX
+from workshop_lib.schema.outbox_entry import parse_fields
 from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, when
+from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Where a letter is stored → the target that its record was meant for.
-TARGETS: Final = {"file": "elasticsearch", "topic": "kafka"}
+Delivery = Callable[[Settings, list[tuple[DeadLetter, bytes]]], dict[int, str]]
 
 
 class StoredLetter(NamedTuple):
-    """A letter, where it is stored (key of ``TARGETS``), and whether it was replayed."""
+    """A letter, where it is stored (file, topic or outbox), and whether it was replayed."""
 
     letter: DeadLetter
     place: str
@@ -95,20 +106,29 @@ def _ends_a_line(file: Any) -> bool:
     return bool(file.read(1) == b"\n")
 
 
-def stored_letters(
-    settings: Settings,
-) -> list[StoredLetter]:
-    """All dead letters, the file's first. A warning is logged when Kafka is away."""
+def stored_letters(settings: Settings) -> list[StoredLetter]:
+    """All dead letters, the file's first. A warning is logged for a server that is away."""
     replayed = _replayed_ids(settings)
-    found = [("file", letter) for letter in dead_letters.read_file(settings)]
-    try:
-        found += [("topic", letter) for letter in dead_letters.read_topic(settings)]
-    except KafkaError as error:
-        logger.warning(
-            "Kafka at %s does not answer (%s): only the dead letters of Stage 1 are listed.",
-            settings.kafka_bootstrap,
-            type(error).__name__,
-        )
+    found = []
+    for place, read in (
+        ("file", dead_letters.read_file),
+        ("topic", dead_letters.read_topic),
+        ("outbox", dead_letters.read_outbox),
+    ):
+        try:
+            found += [(place, letter) for letter in read(settings)]
+        except (KafkaError, RedisError) as error:
+            server, address = (
+                ("Kafka", settings.kafka_bootstrap)
+                if place == "topic"
+                else ("Redis", settings.redis_address)
+            )
+            logger.warning(
+                "%s at %s does not answer (%s): its dead letters are not listed.",
+                server,
+                address,
+                type(error).__name__,
+            )
     held = [StoredLetter(letter, place, False) for place, letter in found]
     return [item._replace(replayed=item.id in replayed) for item in held]
 
@@ -144,43 +164,119 @@ def replay_dead_letters(
             )
         wanted = [item for item in held if edited is None or item.id in edited]
         outcome.before = sum(item.replayed for item in wanted)
-        for place, target in TARGETS.items():
-            waiting = [x for x in wanted if x.place == place and not x.replayed]
-            if waiting:
-                _send(settings, target, waiting, edited or {}, outcome)
+        for deliver, items in _by_delivery(settings, wanted).items():
+            _replay(settings, deliver, items, edited or {}, outcome)
     return outcome
 
 
-def _send(
+def _by_delivery(
+    settings: Settings, wanted: list[StoredLetter]
+) -> dict[Delivery, list[StoredLetter]]:
+    """The letters that wait, by how they are delivered."""
+    indices = {settings.index(name) for name in INDICES}
+    groups: dict[Delivery, list[StoredLetter]] = {}
+    for item in wanted:
+        if item.replayed:
+            continue
+        if item.place == "file":
+            deliver: Delivery = _plays_to_index
+        elif item.place == "outbox":
+            deliver = _messages_to_outbox
+        elif item.letter.offset == -1 and item.letter.topic in indices:
+            deliver = _documents_to_index
+        else:
+            deliver = _plays_to_topic
+        groups.setdefault(deliver, []).append(item)
+    return groups
+
+
+def _replay(
     settings: Settings,
-    target: str,
-    waiting: list[StoredLetter],
+    deliver: Delivery,
+    items: list[StoredLetter],
     edited: dict[str, str],
     outcome: DlqReplayReport,
 ) -> None:
-    latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
-    valid: list[tuple[StoredLetter, Play]] = []
-    for item in waiting:
-        try:
-            valid.append((item, _read(_bytes(item.letter, edited.get(item.id)), latest)))
-        except MalformedPlay as error:
-            outcome.left[dead_letters.reason_kind(str(error))] += 1
-    if not valid:
-        return
-    with closing(SINKS[target](settings)) as sink:
-        try:
-            refused = sink.deliver([play for _, play in valid])
-        except Unavailable as error:
-            raise WorkshopError(f"{error}.", "See `workshop status`; nothing is lost.") from error
-    outcome.left.update(dead_letters.reason_kind(reason) for _, reason in refused)
-    stay = {place for place, _ in refused}
-    delivered = [item for place, (item, _) in enumerate(valid) if place not in stay]
-    _record(settings, (item.id for item in delivered))
+    """Deliver ``items``; those that stay are counted by reason, the others recorded."""
+    values = [(item.letter, _bytes(settings, item.letter, edited.get(item.id))) for item in items]
+    try:
+        stay = deliver(settings, values)
+    except (Unavailable, StoreUnavailable, RedisError) as error:
+        raise WorkshopError(f"{error}.", "See `workshop status`; nothing is lost.") from error
+    outcome.left.update(map(dead_letters.reason_kind, stay.values()))
+    delivered = [item.id for place, item in enumerate(items) if place not in stay]
+    _record(settings, delivered)
     outcome.replayed += len(delivered)
 
 
-def _bytes(letter: DeadLetter, text: str | None) -> bytes:
-    return letter.value if text is None or text == letter.text else text.encode()
+def _bytes(settings: Settings, letter: DeadLetter, text: str | None) -> bytes:
+    if text is not None and text != letter.text:
+        return text.encode()
+    whole = dead_letters.original(settings, letter) if letter.value_bytes else letter.value
+    return whole or b""
+
+
+# Each of these delivers letters with the values that they have now, and returns the places of
+# those that stay, with the reason.
+
+
+def _plays(
+    settings: Settings, target: str, values: list[tuple[DeadLetter, bytes]]
+) -> dict[int, str]:
+    latest = time.time_ns() // 1_000_000 + settings.future_tolerance_seconds * 1000
+    valid: list[tuple[int, Play]] = []
+    stay: dict[int, str] = {}
+    for place, (_, value) in enumerate(values):
+        try:
+            valid.append((place, _read(value, latest)))
+        except MalformedPlay as error:
+            stay[place] = str(error)
+    if valid:
+        with closing(SINKS[target](settings)) as sink:
+            refused = sink.deliver([play for _, play in valid])
+        stay |= {valid[number][0]: reason for number, reason in refused}
+    return stay
+
+
+def _plays_to_index(settings: Settings, values: list[tuple[DeadLetter, bytes]]) -> dict[int, str]:
+    return _plays(settings, "elasticsearch", values)
+
+
+def _plays_to_topic(settings: Settings, values: list[tuple[DeadLetter, bytes]]) -> dict[int, str]:
+    return _plays(settings, "kafka", values)
+
+
+def _documents_to_index(
+    settings: Settings, values: list[tuple[DeadLetter, bytes]]
+) -> dict[int, str]:
+    """Documents of the stream, such as targets: by id into the index that refused them."""
+    stay: dict[int, str] = {}
+    with closing(elasticsearch(settings)) as client:
+        for place, (letter, value) in enumerate(values):
+            name = letter.topic.removeprefix(settings.namespace)
+            id_ = (letter.key or b"").decode("utf-8", "replace")
+            pair = (id_, value.decode("utf-8", "replace"))
+            create_index(settings, client, name)
+            for rejected in write_documents(settings, client, name, [pair]):
+                stay[place] = rejected.reason
+    return stay
+
+
+def _messages_to_outbox(
+    settings: Settings, values: list[tuple[DeadLetter, bytes]]
+) -> dict[int, str]:
+    """Messages: into the outbox again. The gateway knows the key of one that it had before."""
+    client = redis_client(settings)
+    stay: dict[int, str] = {}
+    for place, (_, value) in enumerate(values):
+        try:
+            fields = json.loads(value)
+            parse_fields(fields)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            stay[place] = f"no message: {error}"
+        else:
+            client.xadd(settings.key(SMS_OUTBOX), fields)
+    return stay
 
 
 def _read(value: bytes, latest: int) -> Play:

@@ -77,7 +77,7 @@ class KafkaSink:
 
     def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
         topic = self._settings.topic(DEAD_LETTER_TOPIC)
-        self._send([(topic, x.key, x.value, dead_letters.headers(x)) for x in letters])
+        self._send([(topic, *dead_letters.to_record(x)) for x in letters])
 
     def _send(self, messages: list[tuple[str, bytes | None, bytes, Any]]) -> None:
         if not messages:

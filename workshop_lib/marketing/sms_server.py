@@ -12,7 +12,6 @@ So: at least once, with a deduplication key.
 from __future__ import annotations
 
 import os
-import re
 import socket
 import threading
 import time
@@ -20,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from elasticsearch import Elasticsearch
@@ -40,24 +38,13 @@ from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.runtime.store_errors import StoreUnavailable
 from workshop_lib.schema.names import SMS_INDEX
-from workshop_lib.schema.play import MAX_INT, MAX_LONG, when
+from workshop_lib.schema.outbox_entry import parse_fields
+from workshop_lib.schema.play import when
 from workshop_lib.settings import Settings
 
 SENT, SUPPRESSED, FAILED, DEAD = "sent", "suppressed", "failed", "dead"
 STATUSES: Final = (SENT, SUPPRESSED, FAILED, DEAD)
 LONGEST_PAUSE: Final = 30.0
-
-#: What index ``sms`` and the header of a request take: field → pattern of the whole text.
-FIELDS: Final = {
-    "target_id": r"[!-\[\]-~]{1,512}",  # no backslash: that was no UTF-8
-    "campaign": r"(?s).{1,256}",
-    "customer_id": r"[0-9]{1,10}",
-    "event_id": r"[0-9]{1,19}",
-    "decided_at": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?Z",
-    "phone": r"(?s).{1,32}",
-    "text": r"(?s).+",
-}
-LARGEST: Final = {"customer_id": MAX_INT, "event_id": MAX_LONG}
 
 
 class TryAgain(Exception):
@@ -74,25 +61,9 @@ class OutboxMessage(NamedTuple):
 
 def parse_entry(entry: Entry) -> OutboxMessage:
     """The message that ``entry`` asks for; ``ValueError`` says what is wrong with it."""
-    fields = entry.fields
-    for name, pattern in FIELDS.items():
-        if name not in fields:
-            raise ValueError(f"no {name}")
-        if not re.fullmatch(pattern, fields[name]):
-            raise ValueError(f"{name} is wrong: {fields[name][:40]!r}")
-    for name, largest in LARGEST.items():
-        if int(fields[name]) > largest:
-            raise ValueError(f"{name} is larger than {largest}")
-    try:
-        datetime.fromisoformat(fields["decided_at"])
-    except ValueError as error:
-        raise ValueError(f"decided_at is no date: {error}") from None
-    message = Message(fields["target_id"], fields["phone"], fields["text"])
-    ids: dict[str, Any] = {name: fields[name] for name in ("target_id", "campaign", "decided_at")}
-    ids |= {name: int(fields[name]) for name in LARGEST}
-    return OutboxMessage(
-        message, ids["customer_id"], ids | {"dedup_key": message.key, "text": message.text}
-    )
+    fields = parse_fields(entry.fields)
+    message = Message(fields["target_id"], fields.pop("phone"), fields["text"])
+    return OutboxMessage(message, fields["customer_id"], fields | {"dedup_key": message.key})
 
 
 def malformed_ids(entry: Entry) -> dict[str, Any]:

@@ -9,13 +9,49 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+#: Codes that tell a terminal to do something (C0 but tab and newline, DEL, C1), and those that
+#: let text run the other way → how they are shown.
+_ESCAPED: Final = {
+    code: chr(code).encode("unicode_escape").decode()
+    for code in (
+        *(c for c in range(0x20) if chr(c) not in "\t\n"),
+        *range(0x7F, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters as escapes, and half surrogate pairs as ``?``."""
+    return text.translate(_ESCAPED).encode("utf-8", "replace").decode()
+
+
+class SafeConsole(Console):
+    """A console through which text from outside cannot control the terminal.
+
+    Titles, headers of records and names of files are what somebody else wrote. Whatever is
+    printed passes here; only Rich's own control codes are left as they are.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=printable(segment.text))
+
 
 #: Results go to standard output, everything else to standard error.
-out = Console()
-err = Console(stderr=True)
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 
 def print_json(value: Any) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.state_file import load
+from workshop_lib.runtime.store_errors import StoreBusy, StoreUnavailable, elasticsearch_errors
 from workshop_lib.schema.names import (
     DEAD_LETTER_HEADER,
     DEAD_LETTER_TOPIC,
@@ -33,6 +36,24 @@ ALL_LABELS = 200
 
 
 # Elasticsearch --------------------------------------------------------------------
+
+
+def health(settings: Settings) -> str:
+    """green, yellow or red; an Elasticsearch that answers and is busy is waited for."""
+
+    def ask() -> str:
+        with elasticsearch_errors():
+            return str(elasticsearch(settings).cluster.health()["status"])
+
+    try:
+        return retry_with_backoff(
+            ask, StoreBusy, server="Elasticsearch", seconds=settings.patience_seconds
+        )
+    except StoreUnavailable as error:
+        raise WorkshopError(
+            f"Elasticsearch at {settings.elasticsearch_url} does not answer.",
+            "Run `workshop up`; `workshop status` shows the servers.",
+        ) from error
 
 
 def refresh(settings: Settings) -> None:

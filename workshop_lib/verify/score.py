@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.schema.names import (
     AGGREGATES_QUERY,
     INTERESTS_INDEX,
@@ -219,7 +218,7 @@ def stages(settings: Settings, phone: dict[str, Any] | None = None) -> list[Stag
 
     ``phone``: what arrived at the simulated phone, if it was asked.
     """
-    if elasticsearch(settings).cluster.health()["status"] == "red":
+    if actual.health(settings) == "red":
         raise WorkshopError("Elasticsearch is not well (red).", "See `workshop status`.")
     want = truth(settings)
     scored = [stage1(settings, want), stage2(settings, want)]

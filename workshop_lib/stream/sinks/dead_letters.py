@@ -10,7 +10,7 @@ import pyarrow as pa
 from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.dead_letters import DeadLetter, headers
+from workshop_lib.ingest.dead_letters import DeadLetter, to_record
 from workshop_lib.runtime import connections
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
@@ -26,10 +26,7 @@ def send(settings: Settings, letters: list[DeadLetter]) -> None:
     try:
         producer = connections.producer(settings)
         try:
-            sent = [
-                producer.send(topic, letter.value, letter.key, headers=headers(letter))
-                for letter in letters
-            ]
+            sent = [producer.send(topic, **to_record(letter)._asdict()) for letter in letters]
             for each in sent:
                 each.get(timeout=settings.patience_seconds)
         finally:
