@@ -82,9 +82,9 @@ def test_each_store_away_is_said_apart_and_mended_by_itself(
     for store, name in (("redis", "Redis"), ("elasticsearch", "Elasticsearch")):
         cables[store].cut()
         banner = page.locator(f".banner[data-kind={store}]")
-        expect(banner).to_contain_text(f"{name} does not answer since", timeout=LONG)
+        expect(banner).to_contain_text(f"{name} has not answered since", timeout=LONG)
         # The figures stay, and it is said of when they are; the other store is well.
-        expect(banner).to_contain_text("are of ")
+        expect(banner).to_contain_text("are from ")
         expect(page.locator(".banner")).to_have_count(1)
         assert (page.inner_text("#plays"), page.inner_text("#outbox")) == shown
         expect(page.locator("#status")).to_have_attribute("data-state", "live")
@@ -125,7 +125,7 @@ def test_the_server_killed_and_back(filled: Settings, visit: Visit) -> None:
         assert web.stop(settings)
         status = page.locator("#status")
         expect(status).to_have_attribute("data-state", "reconnecting", timeout=LONG)
-        expect(status).to_contain_text("Reconnecting: figures of")
+        expect(status).to_contain_text("Reconnecting: figures from")
         expect(status).to_have_attribute("data-state", "stale", timeout=LONG)
         expect(status).to_contain_text("Stale since")
         expect(page.locator("#announce")).to_contain_text("Stale since")
@@ -140,7 +140,7 @@ def test_the_server_killed_and_back(filled: Settings, visit: Visit) -> None:
 def test_paused_figures_stand_still_and_go_on(bare: Settings, served: Serve, visit: Visit) -> None:
     page = visit(served(bare))
     page.click("#pause")
-    expect(page.locator("#status")).to_contain_text("Paused: figures of")
+    expect(page.locator("#status")).to_contain_text("Paused: figures from")
     redis = redis_client(bare)
     redis.xadd(bare.key("sms:dead"), {"reason": "test"})
     # The newer figures are there, and are not shown.

@@ -1,9 +1,9 @@
-// The charts, by billboard.js. In: the figures of a snapshot. Out: drawings that are renewed
-// in place, one at a time, and only those that are in sight and would look different: a share
-// to a tenth of a per cent, a bar without a number to half a pixel. Tooltips and the tables
-// behind the charts have the newest figures whole.
+// The charts, by billboard.js. In: the figures of a snapshot. Out: charts that are updated
+// in place, one at a time, and only those that are visible and would look different: a share
+// by a tenth of a per cent, a bar without a number by half a pixel. Tooltips and the tables
+// behind the charts always have the newest figures.
 //
-// Colours, dashes and widths are in charts.css. What comes from outside (titles, artists) is
+// Colours, dashes and widths are in charts.css. Text from data (titles, artists) is
 // shortened to one line here, and escaped where billboard takes HTML, which is its tooltip.
 
 import { $ } from './dom.js';
@@ -15,7 +15,7 @@ const still = { transition: { duration: 0 }, boost: { useCssRule: false } };
 const noLegend = { legend: { show: false } };
 const grid = { y: { show: true } };
 
-// An axis from zero up with a few round ticks; `most` tells the largest value.
+// An axis from zero with a few round ticks; `most` returns the largest value.
 const zeroUp = (most) => ({
   min: 0,
   padding: { bottom: 0 },
@@ -40,7 +40,7 @@ const heightsSeen = (rows) => {
   return [Math.round(400 * Math.log(most)), ...rows.map(([, n]) => Math.round((400 * n) / most))];
 };
 
-// title and lines of text → the tooltip's HTML; every part of it escaped
+// title and lines of text → the tooltip's HTML; all of it is escaped
 function tip(title, lines) {
   const rows = lines.map(([name, value]) =>
     `<tr><th>${escape(name)}</th><td>${escape(value)}</td></tr>`);
@@ -125,7 +125,7 @@ const CHARTS = {
   artists: bars((data) => data.artists.map((a) => [a.artist, a.plays]), { width: 186 }),
 };
 
-// Lying bars with a label each: rows are [label, plays, second line of the tooltip].
+// Horizontal bars with a label each: rows are [label, plays, second line of the tooltip].
 function bars(figures, { width, shares = false }) {
   let all = 1;
   return {
@@ -168,9 +168,9 @@ const drawn = new Map(); // name → { chart, content }
 const newest = new Map(); // name → figures, for the tooltip
 const waiting = new Map(); // name → figures, newest only
 const inSight = new Set(); // names
-const PAUSE_MS = 2600; // between two charts that only follow the plays
-const LAST_MS = PAUSE_MS + 1500; // no update has come by then: the rest is drawn without one
-let atOnce = true; // a new view, or one that came in sight: nobody waits for those
+const PAUSE_MS = 2600; // between two charts that are only updated
+const LAST_MS = PAUSE_MS + 1500; // without an update until then, the rest is drawn
+let atOnce = true; // a new view, or a chart that became visible: draw without a pause
 let timer = null;
 let drewAt = 0;
 
@@ -190,7 +190,7 @@ export function showCharts(data, newView) {
 
 function start(now) {
   atOnce ||= now;
-  // A chart whose turn it is shares the frame of this update; the timer is for the last ones.
+  // The next chart is drawn in the frame of this update; the timer is for the last ones.
   const due = now || performance.now() - drewAt > PAUSE_MS;
   if (timer && !due) return;
   clearTimeout(timer);
@@ -199,7 +199,7 @@ function start(now) {
 
 const turn = () => [...waiting.keys()].find((each) => inSight.has(each) || !drawn.has(each));
 
-// One chart a task, the longest waiting first: between two of them the page answers to keys
+// One chart per task, the longest waiting first: between two tasks the page answers to keys
 // and clicks, and an update costs no more than one chart.
 function next() {
   timer = null;
@@ -212,7 +212,7 @@ function next() {
       return;
     }
   }
-  if (drawn.size) document.body.dataset.drawn = 'all'; // a picture may be taken now
+  if (drawn.size) document.body.dataset.drawn = 'all'; // a screenshot may be taken now
   atOnce = false;
 }
 

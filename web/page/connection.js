@@ -1,8 +1,8 @@
-// The stream of snapshots, kept open whatever happens. In: a view, callbacks. Out: calls of
+// The stream of snapshots, opened again whenever it breaks. In: a view, callbacks. Out: calls of
 // `hear(event, data)` and `change(state)`; states: connecting, live, reconnecting, stale.
 //
-// EventSource comes back by itself after a broken connection, but an HTTP error ends it for
-// good; and a connection that is only silent tells nobody. So it is rebuilt in both cases.
+// EventSource reconnects after a broken connection, but not after an HTTP error; and it does
+// not notice a connection that is only silent. In both cases a new one is made.
 
 const SILENT_MS = 12_000;
 const STALE_MS = 15_000;
@@ -24,7 +24,7 @@ export class Connection {
     setInterval(() => this.#watch(), 1000);
   }
 
-  // Look at this view from now on; ids of another view's snapshots mean nothing here.
+  // Show this view from now on; ids of another view's snapshots do not count.
   open(query) {
     this.#query = query;
     this.#lastId = '';
@@ -68,7 +68,7 @@ export class Connection {
     clearTimeout(this.#timer);
     const pause = Math.min(1000 * 2 ** this.#tries, LONGEST_MS);
     this.#tries += 1;
-    // Many pages are not to come back at the same moment.
+    // Many pages should not reconnect at the same time.
     this.#timer = setTimeout(() => this.#build(), pause * (0.5 + Math.random() / 2));
   }
 

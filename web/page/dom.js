@@ -1,4 +1,4 @@
-// Small helpers to make elements; text is always text. In: names and content. Out: nodes.
+// Helpers that make elements; text is never read as HTML. In: names and content. Out: nodes.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -9,8 +9,8 @@ export function el(name, attributes = {}, ...children) {
   return node;
 }
 
-// Changes nothing that is right already, so a screen reader is not disturbed; another text in
-// the same text node costs the browser less than a new node.
+// Changes only what differs, so that a screen reader is not disturbed; a new text in the same
+// text node costs the browser less than a new node.
 export function say(node, text) {
   if (node.textContent === text) return;
   const { firstChild } = node;
@@ -18,7 +18,7 @@ export function say(node, text) {
   else node.textContent = text;
 }
 
-// Whether `name` was last shown with another value; what is the same is not laid out again.
+// Whether `name` was last shown with another value; if not, its layout can stay.
 const shown = new Map();
 export function changed(name, value) {
   const text = JSON.stringify(value);

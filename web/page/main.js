@@ -1,4 +1,4 @@
-// The page: view ⇄ address, snapshots → figures, and always a word on what is shown.
+// The page: view ⇄ address, snapshots → figures, and the status of what is shown.
 
 import { showCharts, steps } from './charts.js';
 import { Connection } from './connection.js';
@@ -13,10 +13,10 @@ const PARTS = ['range', 'device', 'gender', 'level', 'state'];
 const ANNOUNCE_MS = 60_000;
 
 let view = {};
-let mode = 'plays'; // of the map; the server need not know
+let mode = 'plays'; // of the map; the server does not need it
 let snapshot = null; // the one on the page
 let waiting = null; // a newer one, while paused
-let heard = 0; // when the figures were last known to be right, by this clock
+let heard = 0; // when the figures were last confirmed, by this clock
 let pausedAt = 0;
 let drawnView = ''; // of the charts
 let announced = { at: 0, words: '' };
@@ -69,7 +69,7 @@ function chooseState(code) {
 
 function show() {
   const { redis, elasticsearch } = snapshot;
-  // Figures of a view that is no longer looked at must not stand under its filters.
+  // Figures of another view must not be shown with the filters of this one.
   document.body.classList.remove('waiting');
   if (redis.data) {
     showNow(redis.data);
@@ -111,7 +111,7 @@ function hear(event, data) {
   if (event === 'snapshot') waiting = data;
   document.body.dataset.newer = pausedAt && waiting ? 'waiting' : '';
   if (event === 'same' && snapshot) {
-    // Nothing else changed; a stream that fell silent is to be seen all the same.
+    // Nothing else changed, but a stream may have become silent.
     const newest = waiting ?? snapshot;
     newest.redis.at = data.redis;
     newest.elasticsearch.at = data.elasticsearch;
@@ -176,7 +176,7 @@ function otherTheme() {
   try {
     localStorage.setItem('theme', root.dataset.theme);
   } catch {
-    // No storage allowed: for this visit only, then.
+    // No storage allowed: for this visit only.
   }
   showTheme();
 }

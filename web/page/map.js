@@ -1,5 +1,5 @@
 // The map of states: counts or plays per listener, in five shades with a legend in numbers.
-// In: states of a snapshot. Out: paths that are made once and shaded anew; `choose(code)` is
+// In: states of a snapshot. Out: paths that are made once and shaded again; `choose(code)` is
 // called when one is clicked. The same choice by keyboard is the filter "State".
 
 import { $, changed, el, say, set } from './dom.js';
@@ -10,7 +10,7 @@ import { count, decimal, plural } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const SHADES = 5;
-const LABELLED = 5; // so many states have their number on the map
+const LABELLED = 5; // number of states with a label on the map
 
 const paths = new Map();
 const labels = new Map();
@@ -76,7 +76,7 @@ function showLabels(states, value, write) {
   });
 }
 
-// Upper limits of all shades but the last: as many states in each, so no giant hides the rest.
+// Upper limits of all shades but the last: quantiles, so that one large state does not hide the others.
 export function shadeLimits(sorted) {
   const limits = [];
   for (let n = 1; n < SHADES; n += 1) {

@@ -7,7 +7,7 @@ import { count, dayTime, decimal, hourMinute, label, percent, plural, span } fro
 const NUMBER = 'number';
 
 export function showNow(redis) {
-  const last = redis.minutes.at(-2)[1]; // the running minute is not whole yet
+  const last = redis.minutes.at(-2)[1]; // the current minute is not complete yet
   say($('now'), count(last));
   const most = Math.max(1, ...redis.minutes.map(([, n]) => n));
   if (!changed('spark', redis.minutes)) return;
@@ -56,7 +56,7 @@ export function showInterests({ interests }, view) {
   else $('interests-list').replaceChildren(el('li', { class: 'none' }, 'None in this view yet.'));
 }
 
-// Words and a sign, not a colour alone.
+// A word and a sign, not only a colour.
 const SIGNS = { sent: '✓', waiting: '…', suppressed: '–', failed: '↻', dead: '✕' };
 const status = (name, why) => {
   const badge = el('span', { class: 'badge', 'data-status': name }, `${SIGNS[name] ?? '?'} ${name}`);
@@ -108,7 +108,7 @@ export function showModel({ model }) {
         ...row('Lift', `${decimal(inUse.lift)} ×`)),
     );
   } else {
-    parts.push(el('p', {}, 'None in use, so nobody is offered anything.'));
+    parts.push(el('p', {}, 'No model is in use, so no offers are made.'));
   }
   if (newest.version !== inUse?.version) {
     parts.push(el('p', {}, `Newest: ${newest.version}`), verdict(newest),
@@ -119,7 +119,7 @@ export function showModel({ model }) {
 
 const SILENT_MS = 15_000;
 
-// `now` is the server's, as `at` is of the same machine's clock.
+// `now` is the server's clock, which also made `at`.
 export function showStreams(redis, now) {
   const rows = redis.streams.map((each) => {
     const silent = now - Date.parse(each.at) > SILENT_MS;

@@ -1,5 +1,5 @@
-// The table behind each chart, made when it is opened and renewed while it is open.
-// In: the figures. Out: rows in the page; every number whole, as the stores have it.
+// The table behind each chart, made when it is opened and updated while it is open.
+// In: the figures. Out: rows in the page; every number in full, as the stores have it.
 
 import { $, table } from './dom.js';
 import { count, dayTime, decimal, hourName, percent } from './words.js';

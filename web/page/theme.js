@@ -1,4 +1,4 @@
-// Sets the theme before anything is drawn: the one that was chosen, else the system's.
+// Sets the theme before anything is drawn: the chosen one, or the system's.
 'use strict';
 
 (() => {
@@ -6,7 +6,7 @@
   try {
     chosen = localStorage.getItem('theme');
   } catch {
-    // No storage allowed: the system's, then.
+    // No storage allowed: the system's.
   }
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const apply = () => {

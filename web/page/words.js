@@ -1,4 +1,4 @@
-// What the page says, in words. In: numbers, times in ms since 1970. Out: text, never HTML.
+// The texts of the page. In: numbers, times in ms since 1970. Out: text, never HTML.
 
 const whole = new Intl.NumberFormat('en-US');
 const tenths = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -28,16 +28,16 @@ export function age(ms) {
   return ms < 1500 ? 'just now' : `${span(Math.round(ms / 1000) * 1000)} ago`;
 }
 
-// The line beside the title. `heard`: when the figures were last known to be right.
+// The line beside the title. `heard`: when the figures were last confirmed.
 export function statusWords({ state, heard, now, paused, pausedAt }) {
-  if (paused) return `Paused: figures of ${clock(pausedAt)}`;
+  if (paused) return `Paused: figures from ${clock(pausedAt)}`;
   if (state === 'connecting') return 'Connecting …';
   if (state === 'live') return `Live, updated ${age(now - heard)}`;
   if (!heard) return 'No connection yet, trying again';
   const since = `${clock(heard)} (${age(now - heard)})`;
   return state === 'stale'
     ? `Stale since ${since}, trying again`
-    : `Reconnecting: figures of ${since}`;
+    : `Reconnecting: figures from ${since}`;
 }
 
 const SHOWS = {
@@ -48,10 +48,10 @@ const NAMES = { redis: 'Redis', elasticsearch: 'Elasticsearch' };
 
 export function downWords(store, { downSince, why, at }) {
   const figures = at
-    ? `${SHOWS[store]} are of ${clock(at)}`
+    ? `${SHOWS[store]} are from ${clock(at)}`
     : `${SHOWS[store]} cannot be shown`;
-  return `${NAMES[store]} does not answer since ${clock(downSince)} (${why}): ${figures}. ` +
-    'The page goes on by itself when it is back; workshop status shows the servers.';
+  return `${NAMES[store]} has not answered since ${clock(downSince)} (${why}): ${figures}. ` +
+    'The page continues when it is back; workshop status shows the servers.';
 }
 
 export function emptyWords(data, view) {
@@ -62,7 +62,7 @@ export function emptyWords(data, view) {
   if (data.plays) return '';
   const newest = data.everything.lastPlayed;
   return `No plays match this view in the last ${RANGE_WORDS[view.range]}; ` +
-    `the newest play of all is of ${dayTime(newest)}.`;
+    `the newest play of all is from ${dayTime(newest)}.`;
 }
 
 const filters = (view, stateName) =>

@@ -1,4 +1,4 @@
-// Elasticsearch's answers as the page wants them: plain numbers and rows, no more than shown.
+// Elasticsearch's answers as the page needs them: plain numbers and rows.
 // In: the answers to questions.js and the time. Out: an object for JSON. Nothing is rounded.
 
 import contract from './contract.json' with { type: 'json' };
@@ -10,7 +10,7 @@ const total = (response) => response.hits.total?.value ?? 0;
 const sources = (response) => response.hits.hits.map((hit) => hit._source);
 const counts = (list) => Object.fromEntries(list.map((each) => [each.key, each.doc_count]));
 
-// The p-th part of sorted numbers; the nearest one, so it is a delay that really was.
+// The p-quantile of sorted numbers; one of them, so it is a delay that was measured.
 export function quantile(sorted, p) {
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] : null;
 }
@@ -50,7 +50,7 @@ export function answers(view, now, found, messages) {
   };
 }
 
-// Only whole steps: the running one would look like a fall.
+// Only complete steps: the current one would look like a drop.
 function minutes(view, now, list) {
   const { from, running, step } = spanOf(view, now);
   const known = new Map(list.map((b) => [b.key, counts(b.device.buckets)]));
@@ -64,7 +64,7 @@ function minutes(view, now, list) {
 
 const inOrder = (labels, known) => labels.map((label) => [label, known[label] ?? 0]);
 
-// Between Kafka and the index, and since the play itself, of the latest plays; ms.
+// Delays of the latest plays from Kafka to the index, and from the play to the index; ms.
 function delay(rows) {
   const between = (from, to) =>
     rows.map((r) => Date.parse(r[to]) - Date.parse(r[from])).filter(Number.isFinite).sort((a, b) => a - b);

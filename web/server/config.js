@@ -1,5 +1,5 @@
-// Every address and size of the server, from the same variables that the Python side reads.
-// In: the environment. Out: a frozen object; nothing else here looks into the environment.
+// Addresses and limits of the server, from the same variables that the Python side reads.
+// In: the environment. Out: a frozen object; nothing else here reads the environment.
 
 const number = (text, otherwise) => (text === undefined || text === '' ? otherwise : Number(text));
 
@@ -7,7 +7,7 @@ export function config(env = process.env) {
   const settings = {
     host: env.WORKSHOP_WEB_HOST || '127.0.0.1',
     port: number(env.WORKSHOP_WEB_PORT, 8080),
-    // Further names by which the page may be asked for, separated by commas.
+    // Host names that are accepted beside those of this machine, separated by commas.
     names: (env.WORKSHOP_WEB_NAMES || '').split(',').filter(Boolean),
     elasticsearch: env.WORKSHOP_ELASTICSEARCH_URL || 'http://127.0.0.1:9200',
     username: env.WORKSHOP_ELASTICSEARCH_USERNAME || 'kit',
@@ -17,10 +17,10 @@ export function config(env = process.env) {
     redisPrefix: env.WORKSHOP_REDIS_PREFIX ?? 'workshop:',
     namespace: env.WORKSHOP_NAMESPACE || '',
     everyMs: number(env.WORKSHOP_WEB_EVERY_MS, 1000), // between two snapshots of a view
-    patienceMs: number(env.WORKSHOP_WEB_PATIENCE_MS, 4000), // for an answer of a store
-    beatMs: 5000, // a client hears something at least this often
+    timeoutMs: number(env.WORKSHOP_WEB_PATIENCE_MS, 4000), // for an answer of a store
+    beatMs: 5000, // a client gets an event at least this often
     maxClients: number(env.WORKSHOP_WEB_CLIENTS, 100),
-    maxViews: number(env.WORKSHOP_WEB_VIEWS, 20), // different filters at a time
+    maxViews: number(env.WORKSHOP_WEB_VIEWS, 20), // different views at a time
   };
   for (const [name, value] of Object.entries(settings)) {
     if (Number.isNaN(value)) throw new Error(`${name} must be a number`);

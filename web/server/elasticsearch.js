@@ -1,21 +1,21 @@
 // Elasticsearch through its HTTP interface: a multi-search is one request, so no client.
 // In: named questions, as questions.js has them. Out: named answers, or an error.
 
-export function elasticsearch({ elasticsearch: url, namespace, patienceMs, ...secrets }) {
+export function elasticsearch({ elasticsearch: url, namespace, timeoutMs, ...secrets }) {
   const headers = { 'content-type': 'application/x-ndjson', ...authorization(secrets) };
 
   return async function ask(named) {
     const names = Object.keys(named);
     const lines = names.flatMap((name) => {
       const [index, body] = named[name];
-      // An index that is not there yet is an empty one.
+      // An index that does not exist yet counts as empty.
       return [{ index: namespace + index, ignore_unavailable: true }, body].map(JSON.stringify);
     });
     const answer = await fetch(new URL('/_msearch', url), {
       method: 'POST',
       headers,
       body: `${lines.join('\n')}\n`,
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const { responses } = await answer.json();
@@ -30,7 +30,7 @@ function authorization({ apiKey, username, password }) {
 }
 
 function answered(name, response) {
-  // A shard that does not answer would make a smaller number look like the right one.
+  // With a failed shard, too small a number would look right.
   if (response.error || response._shards.failed || response.timed_out) {
     const why = response.error?.root_cause?.[0]?.reason ?? response.error?.reason ?? 'not whole';
     throw new Error(`${name}: ${why}`);

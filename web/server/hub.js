@@ -1,7 +1,7 @@
-// One reading for all clients of a view, over and over while there is one.
+// Reads each view once per interval for all of its clients, as long as it has any.
 // In: take(name, view) → snapshot. Out: messages to the clients, which have send(message).
 // A message is { id, event, data }: event `snapshot` when anything changed, else `same`,
-// which says only that all of it holds still. Ids grow and are this process's own.
+// which says that the last snapshot is still right. Ids grow; each process has its own.
 
 export class Hub {
   #views = new Map();
@@ -26,7 +26,7 @@ export class Hub {
     return this.#views.size;
   }
 
-  // Whether one more client of this view would be too many.
+  // Whether one more client of this view would exceed a limit.
   isFull(name) {
     const { maxClients, maxViews } = this.#limits;
     return this.#clients >= maxClients || (!this.#views.has(name) && this.#views.size >= maxViews);
@@ -41,7 +41,7 @@ export class Hub {
     }
     entry.clients.add(client);
     this.#clients += 1;
-    // Who has seen this very snapshot is not sent it again.
+    // A client that has this snapshot already does not get it again.
     if (entry.last && entry.last.id !== lastId) client.send(entry.last);
   }
 
@@ -60,13 +60,13 @@ export class Hub {
       clearTimeout(timer);
       for (const client of clients) client.end();
     }
-    this.#views.clear(); // a reading that is under way then ends without another
+    this.#views.clear(); // a read that is under way then starts no other
   }
 
   async #round(name, entry) {
     const began = performance.now();
     const snapshot = await this.#take(name, entry.view);
-    if (this.#views.get(name) !== entry) return; // the last client left meanwhile
+    if (this.#views.get(name) !== entry) return; // the last client has left in the meantime
     const message = this.#messageOf(entry, snapshot);
     for (const client of entry.clients) client.send(message);
     const rest = this.#limits.everyMs - (performance.now() - began);

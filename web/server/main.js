@@ -1,4 +1,4 @@
-// Starts the server of the live page; ends cleanly on Ctrl-C or when asked to.
+// Starts the server of the live page; stops cleanly on SIGINT (Ctrl-C) and SIGTERM.
 
 import { config } from './config.js';
 import { server } from './server.js';

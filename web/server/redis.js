@@ -1,5 +1,5 @@
-// What Redis knows of this very moment: plays per minute, how far the streams are, the outbox.
-// In: the settings and the time. Out: an object for JSON, or an error when Redis is away.
+// What Redis holds: plays per minute, progress of the streams, the outbox.
+// In: the settings and the time. Out: an object for JSON, or an error when Redis does not answer.
 
 import { createClient } from 'redis';
 
@@ -9,16 +9,16 @@ import { MINUTE } from './view.js';
 const MINUTES = 60;
 const names = contract.redis;
 
-export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
+export function redis({ redis: url, redisPrefix, namespace, timeoutMs }) {
   const key = (name) => `${redisPrefix}${namespace}${name}`;
   const client = createClient({
     url,
-    // Away is an answer, too: what waited for Redis would be old when it came.
+    // Fail at once without a connection: a queued answer would be old when it came.
     disableOfflineQueue: true,
-    commandOptions: { timeout: patienceMs },
-    socket: { connectTimeout: patienceMs, reconnectStrategy: (n) => Math.min(100 * 2 ** n, 2000) },
+    commandOptions: { timeout: timeoutMs },
+    socket: { connectTimeout: timeoutMs, reconnectStrategy: (n) => Math.min(100 * 2 ** n, 2000) },
   });
-  client.on('error', () => {}); // each reading tells it; without a listener it ends the process
+  client.on('error', () => {}); // each read reports it; without a listener it ends the process
   client.connect().catch(() => {});
 
   async function read(now) {
@@ -36,7 +36,7 @@ export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
     };
   }
 
-  // Entries that no worker has finished: handed out, and not yet handed out.
+  // Entries that no worker has acknowledged: pending, and not yet delivered.
   async function backlog() {
     try {
       const groups = await client.xInfoGroups(key(names.smsOutbox));
@@ -53,7 +53,7 @@ export function redis({ redis: url, redisPrefix, namespace, patienceMs }) {
 
 const byQuery = (a, b) => (a.query < b.query ? -1 : 1);
 
-// The last hour's minutes, the running one at the end.
+// The minutes of the last hour, the current one at the end.
 export function lastMinutes(now) {
   const running = Math.floor(now / MINUTE) * MINUTE;
   return Array.from({ length: MINUTES }, (_, n) => running - (MINUTES - 1 - n) * MINUTE);

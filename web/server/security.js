@@ -1,7 +1,7 @@
-// What every answer carries, and what is refused before anything is looked up.
+// Headers of every response, and requests that are refused before any handler runs.
 // In: a Fastify instance. Out: hooks on it.
 
-// Styles that scripts set one by one (CSSOM) pass; style attributes in HTML do not.
+// Styles that scripts set (CSSOM) are allowed; style attributes in HTML are not.
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -25,7 +25,7 @@ const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
 
 const bare = (name) => name.toLowerCase().replace(/:\d+$/, '');
 
-// A page of another site may point its own name at this machine; then the Host header tells.
+// Against DNS rebinding: another site may point its name at this machine, but the Host header shows it.
 export function hostAllowed(header, names) {
   return [...LOOPBACK, ...names].map(bare).includes(bare(String(header ?? '')));
 }
@@ -35,10 +35,10 @@ export function secure(app, settings) {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (!hostAllowed(request.headers.host, names)) {
-      return reply.code(421).type('text/plain').send('Not a name of this server.\n');
+      return reply.code(421).type('text/plain').send('This host name is not allowed.\n');
     }
     if (!['GET', 'HEAD'].includes(request.method)) {
-      return reply.code(405).header('allow', 'GET, HEAD').type('text/plain').send('Only to be read.\n');
+      return reply.code(405).header('allow', 'GET, HEAD').type('text/plain').send('Only GET and HEAD are allowed.\n');
     }
   });
 }

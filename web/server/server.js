@@ -1,5 +1,5 @@
 // The server of the live page (Stage 4): files, one snapshot, a stream of snapshots.
-// In: settings. Out: a Fastify app, not listening yet, that lets go of all when closed.
+// In: settings. Out: a Fastify app, not listening yet, that closes all connections when it is closed.
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -59,11 +59,11 @@ export async function server(settings, options = {}) {
   });
 
   app.get('/events', (request, reply) => {
-    // A page that rebuilt its EventSource cannot set the header, so it may say it here.
+    // A page that made a new EventSource cannot set the header, so it sends the id here.
     const { last, ...query } = request.query;
     const view = parseView(query);
     const name = nameOf(view);
-    // Joined last: what is refused is still an ordinary answer.
+    // Checked first: a refusal is still an ordinary response.
     if (hub.isFull(name)) return reply.code(503).header('retry-after', '10').send({ error: 'full' });
     reply.hijack();
     for (const [header, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(header, value);

@@ -1,6 +1,6 @@
-// Everything that a view shows at one moment, from both stores, each with its own fate.
-// In: readers of the stores. Out: a function, view → snapshot. A store that is away leaves
-// what it said last, with the time it said so; the other one is not held up by it.
+// Everything that a view shows at one time, from both stores, independently of each other.
+// In: readers of the stores. Out: a function, view → snapshot. When a store does not
+// answer, its last data stay, with their time; the other store is not delayed by it.
 
 import { answers } from './answers.js';
 import { messagesOf, questions } from './questions.js';
@@ -30,8 +30,8 @@ export function snapshots(ask, readRedis, clock = Date.now) {
   };
 }
 
-// A reader that never fails: { ok, at, downSince, why, data }, times in ms since 1970.
-// Whoever asks while it is reading gets the same answer.
+// A reader that never throws: { ok, at, downSince, why, data }, times in ms since 1970.
+// Calls during a read get the same result.
 function source(read) {
   let state = { ok: true, at: null, downSince: null, why: '', data: null };
   let reading = null;
@@ -51,5 +51,5 @@ function source(read) {
   };
 }
 
-// No address in it: this goes to every browser.
+// Without addresses: every browser sees it.
 const reason = (error) => error.cause?.code ?? error.code ?? error.message.slice(0, 200);

@@ -1,5 +1,5 @@
 // One client on a server-sent event stream. In: messages. Out: bytes, no faster than it reads:
-// what a slow client has not taken yet is replaced by what is newer, so memory stays flat.
+// for a slow client, a waiting message is replaced by a newer one, so memory stays bounded.
 
 export class EventStream {
   #out;
@@ -22,7 +22,7 @@ export class EventStream {
 
   send(message) {
     if (!this.#blocked) return this.#write(format(message));
-    // `same` and `beat` tell nothing that the waiting snapshot does not.
+    // `same` and `beat` add nothing to a waiting snapshot.
     if (message.event === 'snapshot' || !this.#pending) this.#pending = message;
   }
 
@@ -47,7 +47,7 @@ export class EventStream {
   }
 }
 
-// Data is JSON, so it has no line break. Written down once for all clients of a view.
+// Data is JSON, so it has no line break. Formatted once for all clients of a view.
 export function format(message) {
   const { id, event, data } = message;
   message.text ??= `${id ? `id: ${id}\n` : ''}event: ${event}\ndata: ${data}\n\n`;

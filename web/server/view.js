@@ -1,11 +1,11 @@
-// What a client looks at: filter and range, from the query string.
-// In: the parsed query. Out: a view with every part set, and its name, equal for equal views.
+// What a client wants to see: filters and time range, from the query string.
+// In: the parsed query. Out: a view with every part set, and its name; equal views have equal names.
 
 import contract from './contract.json' with { type: 'json' };
 
 export const MINUTE = 60_000;
 
-// range → how far back, and how long one point of the time chart is, in minutes
+// range → its length, and the interval of the time chart, in minutes
 export const RANGES = {
   '15m': { minutes: 15, step: 1 },
   '1h': { minutes: 60, step: 1 },
@@ -22,7 +22,7 @@ export const CHOICES = {
 };
 const STATE = new RegExp(`^(?:[A-Z]{2}|${labels.unknown})?$`);
 
-// Throws an error with statusCode 400 on anything that is not one of the choices.
+// Throws an error with statusCode 400 for any other value.
 export function parseView(query) {
   const view = { range: '24h', device: '', gender: '', level: '', state: '' };
   for (const [name, value] of Object.entries(query)) {
@@ -42,8 +42,8 @@ export function parseView(query) {
 export const nameOf = (view) =>
   [view.range, view.device, view.gender, view.level, view.state].join('|');
 
-// The whole steps of the view's range before now, and the running one; ms since 1970.
-// The same all through a minute, so that Elasticsearch may answer from its cache.
+// The complete steps of the view's range before now, and the current one; ms since 1970.
+// It changes once a minute at most, so that Elasticsearch may answer from its cache.
 export function spanOf(view, now) {
   const { minutes, step } = RANGES[view.range];
   const running = Math.floor(now / (step * MINUTE)) * step * MINUTE;

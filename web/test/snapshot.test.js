@@ -48,7 +48,7 @@ test('a part of the shards is an error, not a smaller number', async () => {
     const answering = createServer((_, answer) => answer.end(JSON.stringify({ responses: [response] })));
     await new Promise((resolve) => { answering.listen(0, '127.0.0.1', resolve); });
     const url = `http://127.0.0.1:${answering.address().port}`;
-    const ask = elasticsearch({ elasticsearch: url, apiKey: '', namespace: '', patienceMs: 5000 });
+    const ask = elasticsearch({ elasticsearch: url, apiKey: '', namespace: '', timeoutMs: 5000 });
     await assert.rejects(ask({ plays: ['plays', {}] }), /plays: /);
     answering.close();
   }
@@ -61,7 +61,7 @@ test('the key and the namespace are sent; a store that says nothing is given up'
   });
   await new Promise((resolve) => { silent.listen(0, '127.0.0.1', resolve); });
   const url = `http://127.0.0.1:${silent.address().port}`;
-  const ask = elasticsearch({ elasticsearch: url, apiKey: 'secret', namespace: 'ours-', patienceMs: 300 });
+  const ask = elasticsearch({ elasticsearch: url, apiKey: 'secret', namespace: 'ours-', timeoutMs: 300 });
   await assert.rejects(ask({ plays: ['plays', {}] }), { name: 'TimeoutError' });
   assert.equal(seen.key, 'ApiKey secret');
   assert.equal(JSON.parse(seen.body.split('\n')[0]).index, 'ours-plays');

@@ -15,15 +15,15 @@ test('the status says what the figures are worth', () => {
   assert.equal(at('connecting'), 'Connecting …');
   assert.equal(at('live', { heard: NOON + 41_000 }), 'Live, updated just now');
   assert.equal(at('live'), 'Live, updated 42 s ago');
-  assert.equal(at('reconnecting'), 'Reconnecting: figures of 12:00:00 (42 s ago)');
+  assert.equal(at('reconnecting'), 'Reconnecting: figures from 12:00:00 (42 s ago)');
   assert.equal(at('stale'), 'Stale since 12:00:00 (42 s ago), trying again');
   assert.equal(at('stale', { heard: 0 }), 'No connection yet, trying again');
-  assert.equal(at('live', { paused: true, pausedAt: NOON }), 'Paused: figures of 12:00:00');
+  assert.equal(at('live', { paused: true, pausedAt: NOON }), 'Paused: figures from 12:00:00');
 });
 
 test('a store that is away is named, with since when and what that means', () => {
   const words = downWords('redis', { downSince: NOON, why: 'ECONNREFUSED', at: NOON - 2000 });
-  assert.match(words, /^Redis does not answer since 12:00:00 \(ECONNREFUSED\): .* are of 11:59:58\./);
+  assert.match(words, /^Redis has not answered since 12:00:00 \(ECONNREFUSED\): .* are from 11:59:58\./);
   assert.match(downWords('elasticsearch', { downSince: NOON, why: 'x', at: null }), /^Elasticsearch .* cannot be shown/);
 });
 
