@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workshop_lib.stack import compose
+from workshop_lib.stack import docker_cli
 
 GIB = 2**30
 WELL: dict[str, Any] = {
@@ -36,6 +36,6 @@ class Docker:
         """Every call, without the words that all calls to Compose begin with."""
         if not self.log.exists():
             return []
-        common = compose.words(())[1:]
+        common = docker_cli.words(())[1:]
         calls = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [c[len(common) :] if c[: len(common)] == common else c for c in calls]
