@@ -19,11 +19,29 @@ app = typer.Typer(
     help="Real-time analytics of a music site, on real servers. Start with [b]workshop demo[/b].",
 )
 
-#: Each module has a function ``register(app)`` that adds its commands.
-COMMANDS = (
-    *("stack", "data", "ingest", "stream", "train", "sms", "web"),
-    *("verify", "lessons", "demo", "lab"),
-)
+#: Groups of commands → their help.
+GROUPS = {
+    "data": "Make, import and describe the recorded world.",
+    "dlq": "Dead letters: what could not be processed, and why.",
+    "models": "Trained models: which are stored, and which is in use.",
+    "optout": "Customers who want no messages: add, remove, list.",
+}
+#: Module in ``commands`` → its commands, each with the name of its function.
+COMMANDS = {
+    "stack": ("up", "down", "status", "doctor", "download"),
+    "data": ("data generate", "data import_", "data describe"),
+    "ingest": ("replay", "ship", "dlq dlq_show", "dlq dlq_replay"),
+    "stream": ("stream",),
+    "train": ("train", *(f"models models_{n}" for n in ("list", "show", "rollback", "index"))),
+    "sms": ("sms_server", "sms_gateway", "optout add", "optout remove", "optout show"),
+    "web": ("web",),
+    "verify": ("verify", "trace", "reset"),
+    "lessons": ("check", "exercises"),
+    "demo": ("demo",),
+    "lab": ("lab",),
+}
+#: Names that are not those of their functions.
+NAMES = {"import_": "import", "optout show": "list"}
 
 #: The library whose error it is → the server that is not there.
 SERVERS = {"elastic_transport": "Elasticsearch", "kafka": "Kafka", "redis": "Redis"}
@@ -37,8 +55,20 @@ def options(
     """Read the options that stand before the command."""
 
 
-for _name in COMMANDS:
-    import_module(f"workshop_lib.commands.{_name}").register(app)
+def _register() -> None:
+    groups = {"": app}
+    for name, text in GROUPS.items():
+        groups[name] = typer.Typer(no_args_is_help=True, help=text)
+        app.add_typer(groups[name], name=name)
+    for module, commands in COMMANDS.items():
+        loaded = import_module(f"workshop_lib.commands.{module}")
+        for command in commands:
+            group, _, function = command.rpartition(" ")
+            name = NAMES.get(command) or NAMES.get(function) or function.removeprefix(f"{group}_")
+            groups[group].command(name.replace("_", "-"))(getattr(loaded, function))
+
+
+_register()
 
 
 def main() -> None:

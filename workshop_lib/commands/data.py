@@ -8,26 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.console import AS_JSON, err, out, print_json, say
 from workshop_lib.runtime.progress import RichProgress
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    data = typer.Typer(no_args_is_help=True, help="Make, take in and look at the recorded world.")
-    data.command()(generate)
-    data.command("import")(import_)
-    data.command()(describe)
-    app.add_typer(data, name="data")
-
+from workshop_lib.settings import Settings
 
 FOLDER = typer.Option(
     None, help="Where the world lies. [default: WORKSHOP_DATA or .workshop/world]"
 )
 FORCE = typer.Option(False, "--force", help="Replace the world that is there.")
-AS_JSON = typer.Option(False, "--json", help="Print the result as JSON.")
 
 
 def generate(
@@ -73,13 +65,11 @@ def generate(
         print_json(summary)
         return
     kinds = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in summary["kinds"].items())
-    out.print(f"{summary['lines']:,} lines in {folder}: {kinds}.", highlight=False, soft_wrap=True)
-    out.print(
+    say(f"{summary['lines']:,} lines in {folder}: {kinds}.")
+    say(
         f"{len(summary['bursts'])} planted bursts, {summary['interests']['hits']:,} interests in"
         f" all, {summary['clicks']['takers']:,} takers of the offer."
-        " Look: workshop data describe",
-        highlight=False,
-        soft_wrap=True,
+        " Look: workshop data describe"
     )
 
 
@@ -118,8 +108,6 @@ def import_(
 
 
 def _print_report(report: dict[str, Any], folder: Path) -> None:
-    from rich.markup import escape
-    from rich.table import Table
 
     table = Table()
     for name in ("file", "lines", "accepted", "rejected", "header", "blank", "mended"):
@@ -128,18 +116,16 @@ def _print_report(report: dict[str, Any], folder: Path) -> None:
         table.add_row(name, *(f"{account[column.header]:,}" for column in table.columns[1:]))
     out.print(table)
     for line in _remarks(report):
-        out.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+        say(f"  {escape(line)}")
     rejected = sum(account["rejected"] for account in report["files"].values())
     where = f" Refused lines: {folder / 'rejected.jsonl'}." if rejected else ""
     sorted_ = (
         f", {report['out_of_order']:,} of them sorted by time" if report["out_of_order"] else ""
     )
-    out.print(
+    say(
         f"{report['distinct_plays']:,} plays from {report['first']} to {report['last']}{sorted_}"
         f"; {report['kinds']['duplicate']:,} repeated lines. Dates without a time zone are taken"
-        f" as UTC.{where}",
-        highlight=False,
-        soft_wrap=True,
+        f" as UTC.{where}"
     )
 
 
@@ -187,20 +173,18 @@ def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:
 
 
 def _print_description(found: dict[str, Any]) -> None:
-    from rich.markup import escape
 
     from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_ORDINAL
 
     people, tracks = found["customers"], found["tracks"]
-    out.print(
+    say(
         f"[b]{found['plays']:,} plays[/b] from {found['first']} to {found['last']} (UTC), in"
         f" {found['lines']:,} lines\n"
         f"[b]{people['number']:,} customers[/b], {people['who played']:,} ids that played,"
         f" {people['closed']:,} closed accounts\n"
         f"[b]{tracks['number']:,} tracks[/b] by {tracks['artists']:,} artists\n"
         f"[b]{found['interests']['hits']:,} interests[/b] ({INTEREST_ORDINAL} play of a track"
-        f" within {INTEREST_MINUTES} min)",
-        highlight=False,
+        f" within {INTEREST_MINUTES} min)"
     )
     for name, counts in found["totals"].items():
         out.print(_bars(f"plays by {name.replace('_', ' ')}", counts))
@@ -217,8 +201,6 @@ def _print_description(found: dict[str, Any]) -> None:
 
 def _bars(title: str, counts: dict[str, int]) -> Any:
     """A table with a bar per row, the longest for the most."""
-    from rich.markup import escape
-    from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
     most = max(counts.values(), default=1) or 1
@@ -228,8 +210,6 @@ def _bars(title: str, counts: dict[str, int]) -> Any:
 
 
 def _folder(folder: Path | None) -> Path:
-    from workshop_lib.settings import Settings
-
     return folder or Settings().world
 
 

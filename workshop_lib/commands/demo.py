@@ -6,13 +6,9 @@ import sys
 
 import typer
 
-from workshop_lib.runtime.console import err, out
+from workshop_lib.runtime.console import err, say
 from workshop_lib.runtime.progress import RichProgress
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(demo)
+from workshop_lib.settings import Settings
 
 
 def demo(
@@ -51,36 +47,29 @@ def demo(
         ]
         print_scorecard(scored)
         phases = ", ".join(f"{name} {seconds:g} s" for name, seconds in result["seconds"].items())
-        out.print(
-            f"At most {result['peak_memory_gib']} GiB resident, servers and Spark together.",
-            highlight=False,
-        )
+        say(f"At most {result['peak_memory_gib']} GiB resident, servers and Spark together.")
         picture = settings.reports / "page.png"
-        out.print(
+        say(
             f"The live page{'' if keep else ' was'}: {web.address(settings)}"
-            + (f", its picture: {picture}" if picture.exists() else ""),
-            highlight=False,
-            soft_wrap=True,
+            + (f", its picture: {picture}" if picture.exists() else "")
         )
-        out.print(f"{phases}. Report: {settings.reports / 'demo.json'}", highlight=False)
+        say(f"{phases}. Report: {settings.reports / 'demo.json'}")
     finally:
         if not keep:
             stack.down(settings)
-    out.print("What to try next:")
+    say("What to try next:")
     for line in NEXT if keep else NEXT_AFTER_DOWN:
-        out.print("  " + line, highlight=False)
+        say("  " + line)
     raise typer.Exit(0 if result["ok"] else 1)
 
 
-def _on_docker(settings: object, keep: bool) -> int:
+def _on_docker(settings: Settings, keep: bool) -> int:
     """The demo on the Docker stack; the exit code."""
     from workshop_lib import stack
     from workshop_lib.commands.verify import print_scorecard
     from workshop_lib.lessons import demo_docker
-    from workshop_lib.settings import Settings
     from workshop_lib.verify.check import Check, Stage
 
-    assert isinstance(settings, Settings)
     # What fails is left as it is: with the containers their logs would go.
     result = demo_docker.run(settings)
     if not keep:
@@ -88,7 +77,7 @@ def _on_docker(settings: object, keep: bool) -> int:
     first = result["stages"][0]
     last = Check(**first["checks"][-1])
     print_scorecard([Stage(first["stage"], "the same by Logstash", [last])])
-    out.print(f"Report: {settings.reports / 'demo-docker.json'}", highlight=False)
+    say(f"Report: {settings.reports / 'demo-docker.json'}")
     return 0 if result["ok"] else 1
 
 
@@ -104,11 +93,9 @@ NEXT_AFTER_DOWN = (
 )
 
 
-def _someones_work(settings: object) -> bool:
+def _someones_work(settings: Settings) -> bool:
     """Whether there is a replay that the demo did not make."""
     from workshop_lib.ingest.replay import read_state
     from workshop_lib.lessons.demo import mark
-    from workshop_lib.settings import Settings
 
-    assert isinstance(settings, Settings)
     return read_state(settings) is not None and not mark(settings).exists()

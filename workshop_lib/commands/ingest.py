@@ -6,26 +6,21 @@ import time
 from pathlib import Path
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from workshop_lib.runtime.console import (
+    AS_JSON,
     err,
     out,
     print_json,
     quiet_clients,
+    say,
+    say_plain,
     stop_on_signal,
 )
 from workshop_lib.runtime.progress import RichProgress
-
-dlq = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be processed, and why.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(replay)
-    app.command()(ship)
-    dlq.command("show")(dlq_show)
-    dlq.command("replay")(dlq_replay)
-    app.add_typer(dlq, name="dlq")
+from workshop_lib.settings import Settings
 
 
 def replay(
@@ -54,7 +49,6 @@ def replay(
     """
     from workshop_lib.ingest.replay import read_state
     from workshop_lib.ingest.replay import replay as run
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     before = None if restart else read_state(settings)
@@ -73,22 +67,21 @@ def replay(
         )
     lines = state.next_line - state.first_line
     if before and before.done and not restart:
-        out.print(
+        say(
             f"All {lines:,} lines were replayed before. `workshop replay --restart` begins anew;"
-            " `workshop reset` clears what they became.",
-            soft_wrap=True,
+            " `workshop reset` clears what they became."
         )
         return
     total = state.last_line - state.first_line
-    out.print(f"{lines:,} of {total:,} lines are in {settings.live_log}.", soft_wrap=True)
+    say(f"{lines:,} of {total:,} lines are in {settings.live_log}.")
     if not state.done:
-        out.print("`workshop replay` goes on from here.")
+        say("`workshop replay` goes on from here.")
 
 
 def ship(
     to: str = typer.Option(..., "--to", help="elasticsearch (Stage 1) or kafka (Stage 2)."),
     once: bool = typer.Option(False, "--once", help="Stop at the end of the log."),
-    as_json: bool = typer.Option(False, "--json", help="Print the counts of this run as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Follow the live log and deliver every line of it, until Ctrl-C.
 
@@ -100,7 +93,6 @@ def ship(
     from dataclasses import asdict
 
     from workshop_lib.ingest.ship import ship as run
-    from workshop_lib.settings import Settings
 
     quiet_clients()
     settings = Settings()
@@ -111,19 +103,18 @@ def ship(
     if as_json:
         print_json({**asdict(report), "position": report.position._asdict(), "seconds": seconds})
         return
-    out.print(
+    say(
         f"{report.lines:,} lines to {to}: {report.accepted:,} accepted, {report.rejected:,}"
-        f" rejected, {report.lines / seconds:,.0f} lines/s.",
-        highlight=False,
+        f" rejected, {report.lines / seconds:,.0f} lines/s."
     )
     for reason, number in sorted(report.reasons.items(), key=lambda item: -item[1]):
-        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)
+        say_plain(f"  {number:,} × {reason}")
 
 
 def dlq_show(
     limit: int = typer.Option(20, "--limit", help="The latest so many; 0 for all."),
     everything: bool = typer.Option(False, "--all", help="Also those that were replayed."),
-    as_json: bool = typer.Option(False, "--json", help="All that wait, as JSON, to repair."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Show dead letters, of the topic and of Stage 1's file: reason, origin, text.
 
@@ -131,13 +122,9 @@ def dlq_show(
     """
     from collections import Counter
 
-    from rich.markup import escape
-    from rich.table import Table
-
     from workshop_lib.ingest.dead_letters import reason_kind
     from workshop_lib.ingest.dlq_replay import stored_letters
     from workshop_lib.runtime.console import printable
-    from workshop_lib.settings import Settings
 
     quiet_clients()
     with err.status("Collecting dead letters …"):
@@ -148,9 +135,9 @@ def dlq_show(
         print_json({"counts": counts, "letters": [item.record() for item in shown]})
         return
     replayed = sum(item.replayed for item in held)
-    out.print(f"{len(held) - replayed:,} dead letters wait, {replayed:,} were replayed.")
+    say(f"{len(held) - replayed:,} dead letters wait, {replayed:,} were replayed.")
     for reason, number in counts.most_common():
-        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)
+        say_plain(f"  {number:,} × {reason}")
     if not shown:
         return
     last = shown[-limit:] if limit else shown
@@ -170,7 +157,7 @@ def dlq_replay(
     edit: Path | None = typer.Option(
         None, "--edit", help="A file of corrected letters; only these are tried."
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the counts as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Try the dead letters again: those that are plays now go on to where they belonged.
 
@@ -184,7 +171,6 @@ def dlq_replay(
     Example: workshop dlq replay
     """
     from workshop_lib.ingest.dlq_replay import corrections, replay_dead_letters
-    from workshop_lib.settings import Settings
 
     quiet_clients()
     edited = corrections(edit) if edit else None
@@ -194,8 +180,8 @@ def dlq_replay(
     if as_json:
         print_json({"replayed": outcome.replayed, "replayed_before": outcome.before, "left": left})
         return
-    out.print(
+    say(
         f"{outcome.replayed:,} went on, {outcome.before:,} had before, {sum(left.values()):,} stay."
     )
     for reason, number in left.items():
-        out.print(f"  {number:,} × {reason}", highlight=False, markup=False)
+        say_plain(f"  {number:,} × {reason}")

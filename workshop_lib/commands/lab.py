@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.runtime.console import out, stop_on_signal
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(lab)
+from workshop_lib.runtime.console import say, stop_on_signal
+from workshop_lib.settings import Settings
 
 
 def lab(
@@ -28,17 +24,16 @@ def lab(
 
     from workshop_lib.commands.stack import fetch
     from workshop_lib.lessons.lab import run
-    from workshop_lib.settings import Settings
 
     settings = Settings()
 
     def ready(address: str) -> None:
-        out.print(f"\nThe first notebook: {address}", highlight=False, soft_wrap=True)
-        out.print("Ctrl-C stops JupyterLab, the replay and the servers.")
+        say(f"\nThe first notebook: {address}")
+        say("Ctrl-C stops JupyterLab, the replay and the servers.")
         if browser:
             webbrowser.open(address)
 
     fetch(settings)
     with stop_on_signal() as stop:
         run(settings, port, replay, ready, stop)
-    out.print("All stopped. Your work is kept.")
+    say("All stopped. Your work is kept.")

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.runtime.console import err, out, print_json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(check)
-    app.command()(exercises)
+from workshop_lib.runtime.console import AS_JSON, err, print_json, say, say_plain
 
 
 def check(
     stage: int = typer.Argument(min=1, max=4, help="Which stage's exercises."),
-    as_json: bool = typer.Option(False, "--json", help="Print the outcomes as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """How far the exercises of a stage are: passed, not yet, not attempted, or stack down.
 
@@ -37,8 +31,8 @@ def check(
         )
     else:
         for result in results:
-            out.print(result.head, highlight=False, markup=False)
-            out.print(f"    {result.message}", highlight=False, markup=False, soft_wrap=True)
+            say_plain(result.head)
+            say_plain(f"    {result.message}")
     raise typer.Exit(0 if all(result.passed for result in results) else 1)
 
 
@@ -56,8 +50,8 @@ def exercises(
     made = generate.generate()
     changed = generate.differences(made) if only_check else generate.write(made)
     for name in changed:
-        out.print(f"exercises/{name}", highlight=False)
+        say(f"exercises/{name}")
     if only_check and changed:
         err.print("These differ from solutions/. Run `make exercises`.")
         raise typer.Exit(1)
-    out.print(f"{len(made)} notebooks, {len(changed)} changed.", highlight=False)
+    say(f"{len(made)} notebooks, {len(changed)} changed.")

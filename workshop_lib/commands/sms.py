@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
+from workshop_lib.runtime.console import AS_JSON, err, print_json, say, stop_on_signal
 from workshop_lib.runtime.progress import RichProgress
-
-optout = typer.Typer(no_args_is_help=True, help="Who wants no messages: add, remove, list.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command("sms-server")(sms_server)
-    app.command("sms-gateway")(sms_gateway)
-    app.add_typer(optout, name="optout")
+from workshop_lib.settings import Settings
 
 
 def sms_server(
     workers: int = typer.Option(1, min=1, max=64, help="Threads that send."),
     provider: str = typer.Option("", help="file, http or twilio; the setting by default."),
     once: bool = typer.Option(False, "--once", help="End when the outbox is empty."),
-    as_json: bool = typer.Option(False, "--json", help="Print the counts at the end."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Stage 3: send the messages of the outbox, each once.
 
@@ -32,7 +24,6 @@ def sms_server(
     Example: [b]workshop sms-server --workers 2[/b], with [b]workshop sms-gateway[/b] beside it
     """
     from workshop_lib.marketing.sms_server import serve
-    from workshop_lib.settings import Settings
 
     with stop_on_signal() as stop, RichProgress(err) as progress:
         counts = serve(Settings(), workers, provider, once, stop, progress)
@@ -45,7 +36,7 @@ def sms_gateway(
     host: str = typer.Option("127.0.0.1", help="Of this machine; in a container 0.0.0.0."),
     fail_first: int = typer.Option(0, min=0, help="Let so many requests fail, for trying out."),
     delay: float = typer.Option(0, min=0, help="Seconds until each answer, for trying out."),
-    as_json: bool = typer.Option(False, "--json", help="Print what arrived at the end."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Stage 3: a simulated phone, which shows the messages that arrive.
 
@@ -63,43 +54,37 @@ def sms_gateway(
         print_json(phone.summary())
 
 
-@optout.command("add")
 def add(customers: list[int] = typer.Argument(..., min=0, help="Customer ids.")) -> None:
     """No more offers or messages to these customers, from now on.
 
     Example: [b]workshop optout add 17 42[/b]
     """
     from workshop_lib.marketing import optouts
-    from workshop_lib.settings import Settings
 
-    out.print(f"{optouts.add(Settings(), *customers)} added.")
+    say(f"{optouts.add(Settings(), *customers)} added.")
 
 
-@optout.command("remove")
 def remove(customers: list[int] = typer.Argument(..., min=0, help="Customer ids.")) -> None:
     """Take the opt-out of these customers back.
 
     Example: [b]workshop optout remove 17[/b]
     """
     from workshop_lib.marketing import optouts
-    from workshop_lib.settings import Settings
 
-    out.print(f"{optouts.remove(Settings(), *customers)} removed.")
+    say(f"{optouts.remove(Settings(), *customers)} removed.")
 
 
-@optout.command("list")
-def show(as_json: bool = typer.Option(False, "--json", help="As JSON.")) -> None:
+def show(as_json: bool = AS_JSON) -> None:
     """All customers who opted out.
 
     Example: [b]workshop optout list --json[/b]
     """
     from workshop_lib.marketing import optouts
-    from workshop_lib.settings import Settings
 
     customers = optouts.listed(Settings())
     if as_json:
         print_json(customers)
         return
-    out.print(f"{len(customers):,} opted out.")
+    say(f"{len(customers):,} opted out.")
     if customers:
-        out.print(", ".join(map(str, customers)), highlight=False)
+        say(", ".join(map(str, customers)))

@@ -6,22 +6,16 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
-from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.console import AS_JSON, err, out, print_json, say, say_plain, warn
 from workshop_lib.runtime.progress import RichProgress
+from workshop_lib.settings import Settings
 
 if TYPE_CHECKING:
-    from workshop_lib.settings import Settings
     from workshop_lib.stack import ServiceStatus
 
-AS_JSON = typer.Option(False, "--json", help="Print JSON.")
 DOCKER = typer.Option(False, "--docker", help="The servers of docker/compose.yaml.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    for command in (up, down, status, doctor, download):
-        app.command()(command)
 
 
 def fetch(settings: Settings) -> None:
@@ -46,13 +40,12 @@ def rehearse() -> None:
             class_archive.make(progress)
         except WorkshopError as error:
             # All is fetched, and that is what was asked for.
-            err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
+            warn(error)
 
 
 def settings_of(docker: bool) -> Settings:
     """The settings, of the Docker stack if ``docker``; not while the embedded one is up."""
     from workshop_lib.errors import WorkshopError
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     if not docker or settings.stack == "docker":
@@ -114,8 +107,8 @@ def show_pages() -> None:
     from workshop_lib.stack.docker_cli import env_file
 
     for name, address in pages().items():
-        out.print(f"{name}: {address}", highlight=False, soft_wrap=True)
-    out.print(f"Passwords and tokens are in {env_file()}.", highlight=False, soft_wrap=True)
+        say(f"{name}: {address}")
+    say(f"Passwords and tokens are in {env_file()}.")
 
 
 def down(
@@ -126,14 +119,13 @@ def down(
     Example: workshop down
     """
     from workshop_lib import stack
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     with err.status("Stopping the servers …"):
         stopped = stack.down(settings)
         if clean:
             stack.remove(settings)
-    out.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
+    say(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
 def status(as_json: bool = AS_JSON) -> None:
@@ -143,14 +135,13 @@ def status(as_json: bool = AS_JSON) -> None:
     """
     from workshop_lib import stack
     from workshop_lib.page import server as web
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     services = stack.status(settings)
     show(settings, services, as_json)
     page = web.address(settings)
     if page and not as_json:
-        out.print(f"The live page: {page}", highlight=False)
+        say(f"The live page: {page}")
     raise typer.Exit(0 if all(service.ok for service in services) else 1)
 
 
@@ -159,7 +150,6 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
     if as_json:
         print_json([service.as_dict() for service in services])
         return
-    from rich.table import Table
 
     from workshop_lib.stack.embedded import resident_with_spark
     from workshop_lib.stack.preflight import MEMORY_NEEDED
@@ -179,14 +169,14 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
     out.print(table)
     for s in services:
         if ";" in s.problem:
-            out.print(f"{s.name} {s.problem}", markup=False, highlight=False, soft_wrap=True)
+            say_plain(f"{s.name} {s.problem}")
     if any(not s.ok for s in services):
-        out.print(f"`workshop up` starts what is not running; logs are in {settings.logs}.")
+        say(f"`workshop up` starts what is not running; logs are in {settings.logs}.")
     if settings.stack != "embedded":
         return
     servers = sum(s.memory for s in services)
     with_spark = max(servers, resident_with_spark(settings))
-    out.print(
+    say(
         f"Memory: servers {servers / 2**30:.2f} GiB, with Spark {with_spark / 2**30:.2f}"
         f" of {MEMORY_NEEDED / 2**30:.0f} GiB at most."
     )
@@ -198,7 +188,6 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     With --docker: Docker, its memory, ports. Changes nothing. Exit code 1 if something must be
     done first. Example: workshop doctor
     """
-    from workshop_lib.settings import Settings
     from workshop_lib.stack import docker_preflight, preflight
 
     settings = Settings()
@@ -209,9 +198,9 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     else:
         for f in findings:
             mark = "[green]ok  [/green]" if f.ok else "[red]FIX [/red]"
-            out.print(f"{mark} {f.name}: {f.found}", highlight=False, soft_wrap=True)
+            say(f"{mark} {f.name}: {f.found}")
             if not f.ok:
-                out.print(f"     → {f.todo}", highlight=False, soft_wrap=True)
+                say(f"     → {f.todo}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -224,15 +213,14 @@ def download(docker: bool = DOCKER) -> None:
     Example: workshop download
     """
     from workshop_lib.runtime import artifacts, node
-    from workshop_lib.settings import Settings
     from workshop_lib.stack import compose
 
     if docker:
         compose.download(Settings())
-        out.print("All images are there.")
+        say("All images are there.")
         return
     fetch(Settings())
     with err.status("Fetching the packages of the live page …"):
         node.install()
     rehearse()
-    out.print(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")
+    say(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")

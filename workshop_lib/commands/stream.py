@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from workshop_lib.runtime.console import err, print_json, quiet_clients, stop_on_signal
+from workshop_lib.runtime.console import AS_JSON, err, print_json, quiet_clients, stop_on_signal
+from workshop_lib.settings import Settings
 
 
 class Name(StrEnum):
@@ -17,17 +18,12 @@ class Name(StrEnum):
     targets = "targets"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(stream)
-
-
 def stream(
     queries: list[Name] = typer.Argument(None, help="Which of them; all by default."),
     available_now: bool = typer.Option(
         False, "--available-now", help="End when all that is in the topic now is done."
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the progress of each at the end."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Stages 2 and 3: plays from Kafka through Spark into Elasticsearch and Redis.
 
@@ -41,7 +37,6 @@ def stream(
     from rich.live import Live
 
     from workshop_lib.marketing.targets import targets_query
-    from workshop_lib.settings import Settings
     from workshop_lib.stream.run import run
 
     quiet_clients()

@@ -12,30 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
+from workshop_lib.runtime.console import AS_JSON, err, out, print_json, say, stop_on_signal, warn
 from workshop_lib.runtime.progress import RichProgress
+from workshop_lib.settings import Settings
 
 if TYPE_CHECKING:
     from threading import Event
 
     from workshop_lib.marketing.registry import Model
 
-models = typer.Typer(no_args_is_help=True, help="Trained models: what is kept, what is in use.")
-
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _SHOWN = ("error", "precision", "recall", "f1", "auc", "lift", "base_rate", "volume")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(train)
-    models.command("list")(models_list)
-    models.command("show")(models_show)
-    models.command("rollback")(models_rollback)
-    models.command("index")(models_index)
-    app.add_typer(models, name="models")
 
 
 def seconds(text: str) -> float:
@@ -55,7 +45,7 @@ def train(
         None, "--save-features", help="Also write label and six features as a libSVM file."
     ),
     seed: int = typer.Option(7, "--seed", help="Which customers are tested on."),
-    as_json: bool = typer.Option(False, "--json", help="Print the model, one object a round."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Stage 3: learn from past ad clicks who takes the offer; the gate judges the model.
 
@@ -65,7 +55,6 @@ def train(
     Example: [b]workshop train[/b], or [b]workshop train --every 10m[/b]
     """
     from workshop_lib.runtime.lock import only_one
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     pause = seconds(every) if every else None
@@ -104,7 +93,7 @@ def repeat(work: Callable[[], None], pause: float | None, stop: Event) -> None:
         stop.wait(max(0.0, due - time.monotonic()))
 
 
-def _round(settings: Any, seed: int, save_features: Path | None, as_json: bool) -> None:
+def _round(settings: Settings, seed: int, save_features: Path | None, as_json: bool) -> None:
     from workshop_lib.marketing import model_index
     from workshop_lib.marketing.learn import learn
 
@@ -120,23 +109,23 @@ def _round(settings: Any, seed: int, save_features: Path | None, as_json: bool) 
     try:
         model_index.publish(settings)
     except WorkshopError as error:
-        err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
+        warn(error)
 
 
-def _world_is_there(settings: Any) -> None:
+def _world_is_there(settings: Settings) -> None:
     from workshop_lib.marketing.learn import click_window
     from workshop_lib.world.read import load_clicks
 
     click_window(load_clicks(settings.world), settings.world)
 
 
-def _spark(settings: Any) -> Any:
+def _spark(settings: Settings) -> Any:
     from workshop_lib.stream.session import spark_session
 
     return spark_session(settings, "train", short=True)
 
 
-def _train_on_file(settings: Any, path: Path, seed: int, as_json: bool) -> None:
+def _train_on_file(settings: Settings, path: Path, seed: int, as_json: bool) -> None:
     from workshop_lib.marketing import libsvm
     from workshop_lib.marketing.learn import learn_from_file
 
@@ -148,20 +137,18 @@ def _train_on_file(settings: Any, path: Path, seed: int, as_json: bool) -> None:
         print_json({"metrics": trained.metrics, "threshold": trained.threshold, **asdict(decision)})
         return
     _show_numbers(trained.metrics, decision.accepted, decision.reasons)
-    out.print("Not kept: such a file knows no customers, so nobody could be scored with it.")
+    say("Not kept: such a file knows no customers, so nobody could be scored with it.")
 
 
 def models_list(
-    as_json: bool = typer.Option(False, "--json", help="Print them as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Every model that was trained, newest first.
 
     Example: [b]workshop models list[/b]
     """
-    from rich.table import Table
 
     from workshop_lib.marketing import registry
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     in_use = registry.current_version(settings)
@@ -170,7 +157,7 @@ def models_list(
         print_json([{**as_dict(model), "current": model.version == in_use} for model in kept])
         return
     if not kept:
-        out.print("No model yet. `workshop train` makes one.")
+        say("No model yet. `workshop train` makes one.")
         return
     table = Table("", "version", "gate", "error", "precision", "recall", "lift", "shifted")
     for model in kept:
@@ -184,14 +171,13 @@ def models_list(
 
 def models_show(
     version: str = typer.Argument(None, help="Which; the one in use by default."),
-    as_json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """All that is known of one model.
 
     Example: [b]workshop models show[/b]
     """
     from workshop_lib.marketing import registry
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     model = registry.load(settings, version) if version else registry.current(settings)
@@ -207,7 +193,7 @@ def models_show(
 
 def models_rollback(
     version: str = typer.Argument(None, help="To which; the accepted one before by default."),
-    as_json: bool = typer.Option(False, "--json", help="Print the model now in use."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Use an earlier accepted model again; running streams pick it up.
 
@@ -216,18 +202,17 @@ def models_rollback(
     Example: [b]workshop models rollback[/b]
     """
     from workshop_lib.marketing import model_index, registry
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     model = registry.rollback(settings, version)
     if as_json:
         print_json(as_dict(model))
     else:
-        out.print(f"In use now: {model.version}", highlight=False)
+        say(f"In use now: {model.version}")
     try:
         model_index.publish(settings)
     except WorkshopError as error:
-        err.print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
+        warn(error)
 
 
 def models_index() -> None:
@@ -236,9 +221,8 @@ def models_index() -> None:
     Example: [b]workshop models index[/b]
     """
     from workshop_lib.marketing import model_index
-    from workshop_lib.settings import Settings
 
-    out.print(f"{model_index.publish(Settings())} models written.")
+    say(f"{model_index.publish(Settings())} models written.")
 
 
 def as_dict(model: Model) -> dict[str, Any]:
@@ -251,17 +235,16 @@ def as_dict(model: Model) -> dict[str, Any]:
 
 
 def _show(model: Model) -> None:
-    out.print(f"[b]{model.version}[/b]", highlight=False)
+    say(f"[b]{model.version}[/b]")
     _show_numbers(model.metrics, model.accepted, model.reasons)
     drift = model.about.get("drift") or {}
     if drift:
         shifted = ", ".join(drift["shifted"]) or "nothing"
-        out.print(f"Shifted since {drift['against']}: {shifted}", highlight=False)
+        say(f"Shifted since {drift['against']}: {shifted}")
 
 
 def _show_numbers(metrics: dict[str, Any], accepted: bool, reasons: tuple[str, ...]) -> None:
     """The numbers with their intervals, the baselines' and the gate's word."""
-    from rich.table import Table
 
     intervals = metrics.get("intervals") or {}
     table = Table("on customers not seen", "model", "95 % interval", "one rule")
@@ -271,16 +254,14 @@ def _show_numbers(metrics: dict[str, Any], accepted: bool, reasons: tuple[str, .
         baseline = metrics.get(f"baseline_{name}")
         table.add_row(name, _text(metrics.get(name)), between, _text(baseline, ""))
     out.print(table)
-    out.print(
+    say(
         f"The rules: fewest errors: {metrics.get('baseline_rule')};"
-        f" best at this volume: {metrics.get('baseline_rule_at_volume')}",
-        highlight=False,
-        soft_wrap=True,
+        f" best at this volume: {metrics.get('baseline_rule_at_volume')}"
     )
     if accepted:
-        out.print("[green]Accepted by the gate.[/green]")
+        say("[green]Accepted by the gate.[/green]")
     else:
-        out.print(f"[red]Refused by the gate:[/red] {escape('; '.join(reasons))}", soft_wrap=True)
+        say(f"[red]Refused by the gate:[/red] {escape('; '.join(reasons))}")
 
 
 def _text(value: Any, unknown: str = "?") -> str:

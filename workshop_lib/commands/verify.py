@@ -6,29 +6,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.console import AS_JSON, err, out, print_json, say, say_plain
+from workshop_lib.settings import Settings
 
 if TYPE_CHECKING:
     from workshop_lib.verify.check import Stage
     from workshop_lib.verify.trace import TracedPlay
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command()(verify)
-    app.command()(trace)
-    app.command()(reset)
-
-
 def verify(
-    as_json: bool = typer.Option(False, "--json", help="Print the stages as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Score every stage against the ledger of what was planted.
 
     Exit code 0 only if every check holds. Example: workshop verify --json
     """
-    from workshop_lib.settings import Settings
     from workshop_lib.verify.score import stages
 
     with err.status("Comparing the servers with the ledger …"):
@@ -42,8 +37,6 @@ def verify(
 
 def print_scorecard(scored: list[Stage]) -> None:
     """A table a stage: each check, what was expected, and what there is if that differs."""
-    from rich.markup import escape
-    from rich.table import Table
 
     for stage in scored:
         table = Table(title=f"Stage {stage.stage}: {stage.name}", title_justify="left")
@@ -61,7 +54,7 @@ def print_scorecard(scored: list[Stage]) -> None:
         out.print(table)
     wrong = sum(not check.ok for stage in scored for check in stage.checks)
     total = sum(len(stage.checks) for stage in scored)
-    out.print(
+    say(
         f"[green]All {total} checks hold.[/green]"
         if not wrong
         else f"[red]{wrong} of {total} checks do not hold.[/red]"
@@ -86,18 +79,15 @@ def _short(value: Any) -> str:
 def trace(
     customer_id: int = typer.Argument(help="The listener's id; ids start at 0."),
     last: int = typer.Option(15, "--last", help="How many of the latest plays to show."),
-    as_json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+    as_json: bool = AS_JSON,
 ) -> None:
     """Follow one listener through log, Kafka, stream, Elasticsearch and Redis.
 
     Example: workshop trace 0
     """
-    from rich.markup import escape
-    from rich.table import Table
 
     from workshop_lib.schema.play import when
     from workshop_lib.schema.world import INTEREST_MINUTES, INTEREST_ORDINAL
-    from workshop_lib.settings import Settings
     from workshop_lib.verify.trace import trace as follow
 
     with err.status(f"Looking for customer {customer_id} …"):
@@ -108,7 +98,7 @@ def trace(
         return
     who = found["listener"]
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in who.items())
-    out.print(facts, highlight=False, markup=False)
+    say_plain(facts)
     table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}", box=None)
     for column in ("played at, UTC", "event", "line", "Kafka", "→ Kafka", "→ search", "track"):
         table.add_column(column, justify="left" if column == "track" else "right", no_wrap=True)
@@ -133,14 +123,12 @@ def trace(
     listed = ", ".join(
         f"{item['track_id']} ({when(item['interested_at'])})" for item in found["interests"]
     )
-    out.print(f"Interest list in Redis: {listed or 'empty'}", highlight=False)
+    say(f"Interest list in Redis: {listed or 'empty'}")
     for offer in found["offers"]:
-        out.print(
+        say_plain(
             f"Offer after event {offer['event_id']}: score {offer['score']:.3f} by model"
             f" {offer['model_version']}, SMS {offer['status']}"
-            f" {_duration(offer['decided_to_sent'])} after the decision",
-            highlight=False,
-            markup=False,
+            f" {_duration(offer['decided_to_sent'])} after the decision"
         )
 
 
@@ -171,7 +159,6 @@ def reset(
     Example: [b]workshop reset --yes[/b], or [b]workshop reset --to-stage 3[/b]
     """
     from workshop_lib.lessons.begin import start_over
-    from workshop_lib.settings import Settings
     from workshop_lib.stack.reset import reset as clear
 
     if not yes:
@@ -180,4 +167,4 @@ def reset(
         start_over(to_stage)
         return
     removed = clear(Settings())
-    out.print("Cleared: " + ", ".join(f"{number} {kind}" for kind, number in removed.items()) + ".")
+    say("Cleared: " + ", ".join(f"{number} {kind}" for kind, number in removed.items()) + ".")

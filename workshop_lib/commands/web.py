@@ -8,11 +8,7 @@ import subprocess
 import typer
 
 from workshop_lib.runtime.console import err, stop_on_signal
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(web)
+from workshop_lib.settings import Settings
 
 
 def web(
@@ -28,7 +24,6 @@ def web(
     from workshop_lib.errors import WorkshopError
     from workshop_lib.page import server as page
     from workshop_lib.runtime import node
-    from workshop_lib.settings import Settings
 
     settings = Settings()
     if not node.ready():

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -52,6 +53,25 @@ class SafeConsole(Console):
 #: Results go to standard output, everything else to standard error.
 out = SafeConsole()
 err = SafeConsole(stderr=True)
+
+
+#: The option of every command that a program may read.
+AS_JSON = typer.Option(False, "--json", help="Print the result as JSON.")
+
+
+def say(text: str) -> None:
+    """A line of a result; ``[b]`` and the like are markup."""
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def say_plain(text: str) -> None:
+    """A line of a result with text from outside."""
+    out.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def warn(error: object) -> None:
+    """An error that does not end the command."""
+    err.print(str(error), style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_json(value: Any) -> None:
