@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -233,6 +234,23 @@ def test_a_query_is_lucene_and_a_broken_one_is_said_in_one_line(shown: Settings)
     assert both.hits == ((PLAYS["device"] == "mobile") & (PLAYS["age"] >= 50)).sum()
     with pytest.raises(WorkshopError, match="cannot read the query"):
         find(shown, replace(ALL, query="device:mobile AND"))
+
+
+def test_kql_finds_what_it_finds_in_kibana(shown: Settings) -> None:
+    """Read as Lucene, each of these would find something else."""
+    mobile, age = PLAYS["device"] == "mobile", PLAYS["age"]
+    artist = next(each for each in PLAYS["artist"] if re.fullmatch(r"\w{4,} \w{4,}", each))
+    for query, truth in {
+        "device : mobile and age >= 50": mobile & (age >= 50),
+        "not device:mobile": ~mobile,
+        "level:Gold or device:mobile and age < 30": (PLAYS["level"] == "Gold")
+        | (mobile & (age < 30)),
+        "level:(Gold or Free) and not age:*": PLAYS["level"].isin(["Gold", "Free"]) & age.isna(),
+        f"artist:{artist} or age > 200": PLAYS["artist"] == artist,
+    }.items():
+        assert find(shown, replace(ALL, query=query)).hits == truth.fillna(False).sum() > 0, query
+    with pytest.raises(WorkshopError, match="cannot be read as KQL"):
+        find(shown, replace(ALL, query="device:mobile and"))
 
 
 def test_the_request_that_is_shown_gives_the_same_answer(shown: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from elasticsearch.dsl import Q
 from elasticsearch.dsl.query import Query
 
+from workshop_lib.charts.kql import lucene
 from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.names import PLAYS_INDEX
@@ -90,7 +91,7 @@ def text(value: Any) -> str:
 @dataclass(frozen=True)
 class Search:
     """Which documents: those of ``index`` (a name without namespace) in the time range that
-    pass every enabled filter and match ``query`` (Lucene syntax; empty: all)."""
+    pass every enabled filter and match ``query`` (Lucene or KQL; empty: all)."""
 
     index: str = PLAYS_INDEX
     time: TimeRange = field(default_factory=TimeRange)
@@ -120,7 +121,7 @@ class Search:
     def query_over(self, span: Span) -> Query:
         """The query of Elasticsearch, over ``span``; all of it as filters: nothing is scored."""
         enabled = [each for each in self.filters if each.enabled]
-        words = [Q("query_string", query=self.query)] if self.query.strip() else []
+        words = [Q("query_string", query=lucene(self.query))] if self.query.strip() else []
         must = [span.query(self.time_field), *words, *(f.query() for f in enabled if not f.exclude)]
         return Q("bool", filter=must, must_not=[f.query() for f in enabled if f.exclude])
 

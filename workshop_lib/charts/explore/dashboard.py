@@ -15,6 +15,7 @@ from workshop_lib.charts import saved
 from workshop_lib.charts.ask import Answer, ask
 from workshop_lib.charts.explore.controls import View
 from workshop_lib.charts.explore.search_bar import SearchBar
+from workshop_lib.charts.kql import lucene
 from workshop_lib.charts.pictures.draw import draw
 from workshop_lib.charts.pictures.style import Picture
 from workshop_lib.charts.search import Search
@@ -71,5 +72,5 @@ class Dashboard(View):
 
 def _together(own: Search, shown: Search) -> Search:
     """A chart's own search over the dashboard's time range, with the dashboard's conditions."""
-    queries = [f"({query})" for query in (own.query.strip(), shown.query.strip()) if query]
+    queries = [f"({lucene(query)})" for query in (own.query, shown.query) if query.strip()]
     return replace(own, time=shown.time, query=" AND ".join(queries)).add(*shown.filters)
