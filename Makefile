@@ -34,10 +34,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Making the environment in $(VENV) (once; a few minutes) …"
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "On Debian or Ubuntu: sudo apt-get install -y python3-venv" >&2; exit 1; }
-	@set -o pipefail; $(BIN)/pip install --disable-pip-version-check --progress-bar off \
-	  --require-hashes -r requirements.lock | awk '/^(Collecting|Installing|Building)/ { \
-	    printf "\r\033[K  %d: %s %.50s", ++n, $$1, $$2; fflush() } END { print "" }'
-	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@.ci/install $(BIN) requirements.lock
+	@$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-compile \
+	  --no-build-isolation -e .
 	@touch $(STAMP)
 
 setup: $(STAMP) ## the environment, Java and the servers' files
@@ -55,7 +54,9 @@ docker-test: setup ## the demo with and without Docker, and what differs (needs 
 	@cd .workshop/reports && $(CURDIR)/$(BIN)/python -m workshop_lib.verify.compare \
 	  demo-embedded.json demo-docker.json
 
-test: setup lint ## all tests, two at a time, on real servers of their own
+test: $(STAMP) ## all tests, two at a time, on real servers of their own
+	@$(BIN)/workshop download & $(MAKE) --no-print-directory lint; linted=$$?; \
+	  wait $$! && exit $$linted
 	@$(BIN)/pytest -n $(WORKERS)
 
 check: lint ## in a minute: lint, and the tests that need no server and no Spark

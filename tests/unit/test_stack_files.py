@@ -58,7 +58,7 @@ def _fake_ivy(content: str) -> Callable[..., list[str]]:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(sys.argv[1])
     """
-    return lambda settings, ivy, folder: [
+    return lambda settings, ivy, folder, group: [
         *(sys.executable, "-c", program),
         *(content, str(ivy), str(folder)),
     ]
@@ -73,11 +73,13 @@ def test_what_is_refused_is_fetched_anew_the_next_time(
     assert not (artifacts.cache() / "ivy").exists()
 
     monkeypatch.setattr(artifacts, "_ivy_command", _fake_ivy("good"))
-    said: list[str] = []
-    artifacts.ensure(settings, artifacts.in_steps(said.append))
+    reported: list[tuple[float, float]] = []
+    artifacts.ensure(
+        settings, lambda step, done=0, total=0, detail="": reported.append((done, total))
+    )
     assert artifacts.missing() == []
-    assert said[0].startswith("Fetching the servers, once: 0 of 161 MB")
-    assert said[-1].startswith("Fetching the servers, once: 161 of 161 MB")
+    whole = artifacts.SIZE / 1e6
+    assert reported[0] == (0, whole) and reported[-1] == (whole, whole)
 
 
 def test_a_mirror_is_the_root_and_without_one_it_is_central() -> None:

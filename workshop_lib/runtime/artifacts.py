@@ -87,22 +87,23 @@ def take(folder: Path, names: list[str]) -> None:
             shutil.copyfile(fetched, draft)
 
 
-def ensure(settings: Settings, progress: Progress = silent) -> None:
-    """Have every file of ``checksums()`` in the library. ``WorkshopError`` when offline."""
-    if not missing():
+def ensure(settings: Settings, progress: Progress = silent, group: str = "") -> None:
+    """Have every file of ``checksums()`` in the library, or those of ``group`` (kafka, spark,
+    elasticsearch). ``WorkshopError`` when offline."""
+    if not missing(group):
         return
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "fetch.lock").open("w") as lock:
         # Whoever comes second waits for the first one, and then finds all there.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = missing()
+        wanted = missing(group)
         if wanted:
-            _fetch(settings, wanted, progress)
+            _fetch(settings, wanted, progress, group or "*")
 
 
-def _fetch(settings: Settings, wanted: list[str], progress: Progress) -> None:
+def _fetch(settings: Settings, wanted: list[str], progress: Progress, group: str) -> None:
     ivy_cache, folder, log = cache() / "ivy", cache() / "fetched", cache() / "ivy.log"
-    command = _ivy_command(settings, ivy_cache, folder)
+    command = _ivy_command(settings, ivy_cache, folder, group)
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -130,8 +131,7 @@ def _fetch(settings: Settings, wanted: list[str], progress: Progress) -> None:
 
 def spark_jars(settings: Settings) -> list[Path]:
     """The connector's four jars, fetched if need be."""
-    if missing("spark/"):
-        ensure(settings)
+    ensure(settings, group="spark")
     return [library() / name for name in checksums() if name.startswith("spark/")]
 
 
@@ -144,7 +144,7 @@ def elasticsearch_zip() -> Path:
     return library() / name
 
 
-def _ivy_command(settings: Settings, ivy_cache: Path, folder: Path) -> list[str]:
+def _ivy_command(settings: Settings, ivy_cache: Path, folder: Path, group: str) -> list[str]:
     (ivy,) = (Path(pyspark.__path__[0]) / "jars").glob("ivy-*.jar")
     ivysettings = cache() / "ivysettings.xml"
     ivysettings.write_text(ivy_settings(settings.maven_repository))
@@ -152,7 +152,7 @@ def _ivy_command(settings: Settings, ivy_cache: Path, folder: Path) -> list[str]
         str(java.find().program),
         *proxy_options(getproxies()),
         *("-cp", str(ivy), "org.apache.ivy.Main", "-settings", str(ivysettings)),
-        *("-ivy", str(HERE / "ivy.xml"), "-cache", str(ivy_cache)),
+        *("-ivy", str(HERE / "ivy.xml"), "-cache", str(ivy_cache), "-confs", group),
         *("-retrieve", f"{folder}/[conf]/[artifact]-[revision](-[classifier]).[ext]"),
     ]
 
