@@ -73,6 +73,7 @@ def documents(
     while True:
         answer = client.search(
             index=settings.index(index),
+            ignore_unavailable=True,  # one that nothing was written to holds nothing
             size=PAGE,
             query=query or {"match_all": {}},
             sort=[{field: "asc"} for field in fields[:2]],
