@@ -120,6 +120,7 @@ def web_contract() -> dict[str, Any]:
             "live": names.LIVE_PREFIX,
             "allPlays": f"{tables.ALL}:{tables.ALL}",  # a field of such a hash
             "streamsProgress": names.STREAMS_PROGRESS,
+            "deadLetterCount": names.DEAD_LETTER_COUNT,
             "smsOutbox": names.SMS_OUTBOX,
             "smsGroup": names.SMS_GROUP,
             "smsDead": names.SMS_DEAD,

@@ -59,8 +59,9 @@ SMS_RATE_LIMIT: Final = "sms:slot"
 #: Set of customer ids; and of the opt-out files that were read.
 OPTOUTS: Final = "optouts"
 OPTOUTS_LOADED: Final = "optouts:loaded"
-#: Hash, query → JSON, how far it is.
+#: Hash, query → JSON, how far it is; and the number of records in the dead-letter topic.
 STREAMS_PROGRESS: Final = "streams:progress"
+DEAD_LETTER_COUNT: Final = "streams:dead-letters"
 
 # The first parts of keys that go on with an id.
 INTERESTS_PREFIX: Final = "interests:"

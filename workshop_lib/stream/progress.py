@@ -34,8 +34,9 @@ def progress(settings: Settings, query: str) -> dict[str, Any] | None:
     """The progress of ``query``; None before its first batch.
 
     Keys: query, batch, offsets (partition → records consumed), watermark (ISO 8601 or None),
-    at, failed (None or why), and totals since the checkpoint began: input_rows, written,
-    dead_lettered, dropped_by_watermark.
+    newest_event (the newest event time of the last batch), batch_seconds, rows_per_second and
+    state_rows of the last batch, at, failed (None or why), and totals since the checkpoint
+    began: input_rows, written, dead_lettered, dropped_by_watermark.
     """
     return load(_path(settings, query))
 
@@ -50,15 +51,17 @@ def caught_up(settings: Settings, queries: Iterable[str] = tuple(QUERIES)) -> bo
     )
 
 
-def offsets(settings: Settings, which: str, **options: Any) -> dict[str, int]:
-    """The ``beginning`` or ``end`` offsets of topic ``plays``, by partition number as text.
+def offsets(
+    settings: Settings, which: str, topic: str = PLAYS_TOPIC, **options: Any
+) -> dict[str, int]:
+    """The ``beginning`` or ``end`` offsets of ``topic``, by partition number as text.
 
     ``options`` are the consumer's.
     """
     reader = consumer(settings, **options)
     try:
-        topic = settings.topic(PLAYS_TOPIC)
-        partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]
+        full = settings.topic(topic)
+        partitions = [TopicPartition(full, n) for n in reader.partitions_for_topic(full) or ()]
         ask = reader.end_offsets if which == "end" else reader.beginning_offsets
         return {str(p.partition): n for p, n in ask(partitions).items()} if partitions else {}
     finally:
@@ -111,7 +114,14 @@ def record_committed(settings: Settings, query: str, report: dict[str, Any]) -> 
         known = progress(settings, query) or _nothing(settings, query)
         dropped = sum(state["numRowsDroppedByWatermark"] for state in report["stateOperators"])
         known["dropped_by_watermark"] += dropped
-        known["watermark"] = report.get("eventTime", {}).get("watermark", known["watermark"])
+        times = report.get("eventTime", {})
+        known |= {
+            "watermark": times.get("watermark", known["watermark"]),
+            "newest_event": times.get("max", known.get("newest_event")),
+            "state_rows": sum(state["numRowsTotal"] for state in report["stateOperators"]),
+            "batch_seconds": report["durationMs"]["triggerExecution"] / 1000,
+            "rows_per_second": report["processedRowsPerSecond"],
+        }
         save(_path(settings, query), known)
 
 
@@ -132,6 +142,10 @@ def _nothing(settings: Settings, query: str) -> dict[str, Any]:
         **dict.fromkeys(_TOTALS, 0),
         "dropped_by_watermark": 0,
         "watermark": None,
+        "newest_event": None,
+        "state_rows": 0,
+        "batch_seconds": None,
+        "rows_per_second": None,
         "at": None,
         "failed": None,
     }

@@ -1,8 +1,9 @@
 """Publishes to Redis every two seconds how far each query is, while the streams run.
 
-In: the progress files, and the end offsets of topic ``plays``. Out: hash ``streams:progress``,
-field = query, value = JSON with lag (records in the topic that it has not written), input_rows,
-batch, dead_lettered, dropped_by_watermark, failed, running, and at (when it was published).
+In: the progress files, and the offsets of topics ``plays`` and ``plays.dlq``. Out: hash
+``streams:progress``, field = query, value = JSON with lag (records in the topic that it has not
+written), watermark_seconds (from the watermark to the newest event), what ``CARRIED`` names,
+running, and at (when it was published); and the number of dead letters, under a key of its own.
 Values are absolute: one message more or less changes nothing.
 """
 
@@ -19,12 +20,15 @@ from kafka.errors import KafkaError
 from redis import RedisError
 
 from workshop_lib.runtime.connections import redis_client
-from workshop_lib.schema.names import STREAMS_PROGRESS
+from workshop_lib.schema.names import DEAD_LETTER_COUNT, DEAD_LETTER_TOPIC, STREAMS_PROGRESS
 from workshop_lib.settings import Settings
 from workshop_lib.stream.progress import offsets, progress
 
 EVERY_SECONDS = 2.0
-CARRIED = ("batch", "input_rows", "dead_lettered", "dropped_by_watermark", "failed")
+CARRIED = (
+    *("batch", "input_rows", "dead_lettered", "dropped_by_watermark", "failed"),
+    *("rows_per_second", "batch_seconds", "state_rows", "watermark"),
+)
 
 
 @contextmanager
@@ -53,6 +57,7 @@ def publish_progress(settings: Settings, names: Sequence[str], running: bool) ->
     """Write the hash now."""
     # With Kafka away nothing is published: a stream must not wait for it when it stops.
     ends = offsets(settings, "end", bootstrap_timeout_ms=2000)
+    dead_letters = offsets(settings, "end", DEAD_LETTER_TOPIC, bootstrap_timeout_ms=2000)
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     fields: dict[Any, Any] = {}
     for name in names:
@@ -62,6 +67,7 @@ def publish_progress(settings: Settings, names: Sequence[str], running: bool) ->
             {
                 "lag": sum(max(end - done.get(partition, 0), 0) for partition, end in ends.items()),
                 **{each: known.get(each) for each in CARRIED},
+                "watermark_seconds": watermark_seconds(known),
                 "running": running,
                 "at": at,
             }
@@ -69,5 +75,15 @@ def publish_progress(settings: Settings, names: Sequence[str], running: bool) ->
     client = redis_client(settings)
     try:
         client.hset(settings.key(STREAMS_PROGRESS), mapping=fields)
+        client.set(settings.key(DEAD_LETTER_COUNT), sum(dead_letters.values()))
     finally:
         client.close()
+
+
+def watermark_seconds(progress: dict[str, Any]) -> float | None:
+    """How far the watermark is behind the newest event of the last batch; None without one."""
+    watermark, newest = progress.get("watermark"), progress.get("newest_event")
+    if not watermark or not newest or watermark.startswith("1970"):  # before the first batch
+        return None
+    distance = datetime.fromisoformat(newest) - datetime.fromisoformat(watermark)
+    return max(distance.total_seconds(), 0.0)

@@ -20,6 +20,7 @@ from workshop_lib.charts.pictures.draw import histogram
 from workshop_lib.charts.search import Filter, Request, Search, text
 from workshop_lib.charts.time_range import TimeRange, readable
 from workshop_lib.errors import WorkshopError
+from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.settings import Settings
 
 #: Documents in the table.
@@ -30,7 +31,7 @@ class Discover(View):
     """Kibana's Discover. ``found`` is what is shown; ``request`` how it was asked for."""
 
     def __init__(
-        self, settings: Settings, index: str = "plays", time: str = "Last 15 minutes"
+        self, settings: Settings, index: str = PLAYS_INDEX, time: str = "Last 15 minutes"
     ) -> None:
         self._settings = settings
         self.columns: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from workshop_lib.charts.pictures.style import Picture
 from workshop_lib.charts.search import Search
 from workshop_lib.charts.time_range import TimeRange
 from workshop_lib.errors import WorkshopError
+from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.settings import Settings
 
 #: Kind of chart → what its three splits are called; one without a name is not offered.
@@ -44,7 +45,7 @@ class Visualize(View):
     def __init__(
         self,
         settings: Settings,
-        index: str = "plays",
+        index: str = PLAYS_INDEX,
         chart: Chart | None = None,
         time: str = "Last 24 hours",
     ) -> None:
