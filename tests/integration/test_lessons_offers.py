@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sms_orders import order
 
-from workshop_lib.lessons import offers_and_sms
 from workshop_lib.lessons.operate_it import forget_last_commit
+from workshop_lib.lessons.sandbox import forget
 from workshop_lib.marketing import optouts
 from workshop_lib.runtime.connections import create_index, elasticsearch
 from workshop_lib.settings import Settings
@@ -23,7 +23,7 @@ def test_forgotten_offers_can_be_made_again_but_not_to_those_who_opted_out(stack
     checkpoint(stack, "plays").mkdir(parents=True)
     with pytest.raises(AssertionError):
         order(stack, 1)  # the same play again
-    offers_and_sms.forget_offers(stack)
+    forget(stack, "targets")
     order(stack, 1)
     assert optouts.listed(stack) == [3]
     assert not elasticsearch(stack).indices.exists(index=stack.index("sms"))

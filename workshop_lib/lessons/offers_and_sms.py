@@ -19,34 +19,14 @@ from workshop_lib.lessons import figures
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
 from workshop_lib.runtime import child
-from workshop_lib.runtime.connections import elasticsearch, redis_client
-from workshop_lib.runtime.lock import running
-from workshop_lib.schema.names import OFFER_KEYS, SMS_INDEX, TARGETS_INDEX, TARGETS_QUERY
+from workshop_lib.schema.names import TARGETS_INDEX
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
-from workshop_lib.stream import progress
 from workshop_lib.verify.actual import documents
 from workshop_lib.world.read import load_customers
 
 #: More customers than any world has.
 EVERYBODY: Final = 100_000
-
-
-def forget_offers(settings: Settings) -> None:
-    """No offer was ever made and no message sent; the model and the opt-outs stay.
-
-    Raises ``WorkshopError`` while a stream is running: it would go on where it was.
-    """
-    if running(settings, "stream"):
-        raise WorkshopError("`workshop stream` is running.", "Stop it first (Ctrl-C).")
-    client = elasticsearch(settings)
-    for name in (TARGETS_INDEX, SMS_INDEX):
-        client.indices.delete(index=settings.index(name), ignore_unavailable=True)
-    redis = redis_client(settings)
-    for pattern in OFFER_KEYS:
-        for key in redis.scan_iter(match=settings.key(pattern), count=1000):
-            redis.unlink(key)
-    progress.start_over(settings, TARGETS_QUERY)
 
 
 def example_target(customer: int, event: int) -> dict[str, Any]:

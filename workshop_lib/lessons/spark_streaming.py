@@ -194,6 +194,18 @@ def draw_watermark(
     return clock_axis(figure, ax, 5)
 
 
+def dropped(
+    batches: Sequence[Sequence[float]], watermarks: Sequence[float | None], window: float
+) -> list[tuple[int, float]]:
+    """(batch, minute) of plays whose window of so many minutes ended before the watermark."""
+    return [
+        (number, minute)
+        for number, (batch, mark) in enumerate(zip(batches, watermarks, strict=True))
+        for minute in batch
+        if mark is not None and minute // window * window + window <= mark
+    ]
+
+
 def clock(minute: float) -> str:
     """Minutes after 20:00 as a time of day."""
     return f"{20 + int(minute // 60)}:{int(minute % 60):02d}"
