@@ -17,27 +17,59 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class Unit(NamedTuple):
+    """``seconds``: about what it takes alone on two cores. ``waits``: most of that is waiting."""
+
     name: str
     seconds: int
     files: tuple[str, ...]
+    waits: bool = False
 
 
-#: The costly ones, with about the seconds that each takes alone on two cores. Kept by hand
-#: from ``make test``'s report of the slowest units; a number that is wrong costs time, no more.
+def _file(seconds: int, file: str, waits: bool = False) -> Unit:
+    return Unit(f"tests/{file}", seconds, (f"tests/{file}",), waits)
+
+
+#: The costly ones. Seconds are kept by hand from a report of ``pytest --junitxml``; a number
+#: that is wrong costs time, no more.
 UNITS: Final = (
-    Unit("walk", 330, ("tests/notebooks/test_notebooks.py",)),
+    Unit("walk", 290, ("tests/notebooks/test_notebooks.py",)),
     Unit(
-        "begun",
-        300,
+        "spark",  # one session for all, and one home in which Stage 4 can begin
+        290,
         (
             "tests/notebooks/test_begin.py",
             "tests/notebooks/test_exercises.py",
             "tests/notebooks/test_lab_mistakes.py",
             "tests/notebooks/test_solutions.py",
+            "tests/integration/test_store_trouble.py",
+            "tests/integration/test_stream.py",
+            "tests/integration/test_targets.py",
+            "tests/integration/test_targets_killed.py",
+            "tests/docker/test_kibana_panels.py",
+            "tests/unit/test_marketing_features.py",
+            "tests/unit/test_marketing_libsvm.py",
+            "tests/unit/test_marketing_train.py",
+            "tests/unit/test_stream_*.py",
         ),
     ),
-    Unit("page", 120, ("tests/web/*",)),
+    _file(180, "integration/test_demo.py"),
+    Unit("page", 65, ("tests/web/test_page_*.py",), waits=True),
+    _file(46, "integration/test_shipping.py", waits=True),
+    _file(39, "integration/test_standalone_master.py"),
+    _file(37, "integration/test_stream_process.py"),
+    _file(26, "integration/test_sms_server.py", waits=True),
+    _file(25, "integration/test_train.py"),
+    _file(24, "unit/test_lessons_make.py", waits=True),
+    _file(21, "integration/test_stack.py", waits=True),
+    _file(17, "integration/test_lab.py", waits=True),
+    _file(16, "unit/test_cli.py", waits=True),
+    _file(15, "integration/test_class_archive.py"),
+    _file(12, "docker/test_external.py", waits=True),
+    _file(11, "docker/test_demo_docker.py"),
+    _file(10, "docker/test_access.py", waits=True),
 )
+
+WAITING: Final = frozenset(unit.name for unit in UNITS if unit.waits)
 
 
 def unit_of(nodeid: str) -> str:
@@ -57,12 +89,19 @@ def seconds_of(unit: str) -> int:
 class LongestFirst(LoadScopeScheduling):
     """Hands units to workers, the longest first.
 
+    All but the first worker begin with units that mostly wait, beside one that computes.
     A worker asks for its next unit when it begins the last test of the one before: pytest
     must know the next test to end what the last one used.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        waiting = [name for name in self.workqueue if name in WAITING]
+        if waiting and node.gateway.id != "gw0":
+            self.workqueue.move_to_end(waiting[0], last=False)
+        super()._assign_work_unit(node)
 
     def _reschedule(self, node: Any) -> None:
         if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
@@ -72,6 +111,12 @@ class LongestFirst(LoadScopeScheduling):
 
 def longest_first(items: list[Any]) -> None:
     """Sort collected tests into units, the longest first; within a unit as they were."""
-    names = {item: unit_of(item.nodeid) for item in items}
-    first = {name: n for n, name in reversed(list(enumerate(names.values())))}
-    items.sort(key=lambda item: (-seconds_of(names[item]), first[names[item]]))
+    first: dict[str, int] = {}
+    for item in items:
+        first.setdefault(unit_of(item.nodeid), len(first))
+
+    def place(item: Any) -> tuple[int, int]:
+        unit = unit_of(item.nodeid)
+        return -seconds_of(unit), first[unit]
+
+    items.sort(key=place)
