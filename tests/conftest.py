@@ -17,16 +17,11 @@ from typing import Any
 
 import plan
 import pytest
+from ports import PORTS
 from progress_lines import Progress
 
 from workshop_lib.settings import Settings
 
-#: The ports that the servers of a test try first: each worker has its own.
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = {
-    f"WORKSHOP_{name}_PORT": str(port + 1000 * (WORKER + 1))
-    for name, port in (("KAFKA", 19092), ("ELASTICSEARCH", 19200), ("REDIS", 16379), ("WEB", 18080))
-}
 for name, port in PORTS.items():
     os.environ.setdefault(name, port)
 

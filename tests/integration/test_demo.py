@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import PORTS
 
 from workshop_lib import stack
 from workshop_lib.page import server as web
@@ -29,7 +30,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 def workshop(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WORKSHOP_")}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith("WORKSHOP_") or k in PORTS
+    }
     environment |= {"WORKSHOP_HOME": str(home), "COLUMNS": "120"}
     if "WORKSHOP_CACHE" in os.environ:
         environment["WORKSHOP_CACHE"] = os.environ["WORKSHOP_CACHE"]

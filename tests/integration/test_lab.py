@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 
 import psutil
 import pytest
+from ports import PORTS
 
 from workshop_lib import stack
 from workshop_lib.ingest.replay import read_state
@@ -29,7 +30,9 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab/tree/\S+\?token=\w+")
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[tuple[Settings, subprocess.Popen[bytes], Path]]:
     """A lab of its own that has just been asked for, and the file of what it prints."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WORKSHOP_")}
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith("WORKSHOP_") or k in PORTS
+    }
     printed = tmp_path / "printed"
     home = tmp_path / "home"
     with printed.open("wb") as output:
