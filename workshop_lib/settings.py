@@ -14,13 +14,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.play import FUTURE_TOLERANCE_SECONDS
 from workshop_lib.schema.world import LIVE_HOURS
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+def absolute(path: Path) -> Path:
+    """``path`` with ``~`` put in, from the root: a process may run in another folder."""
+    return path.expanduser().absolute()
 
 
 class _RunningStack(PydanticBaseSettingsSource):
@@ -31,7 +42,7 @@ class _RunningStack(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
-        home = Path(given or PROJECT / ".workshop")
+        home = absolute(Path(given or PROJECT / ".workshop"))
         if os.environ.get("WORKSHOP_STACK") in ("external", "given"):
             # In a container the home is the host's, and its addresses are wrong there.
             external = home / "external.json"
@@ -126,6 +137,27 @@ class Settings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="where the live page listens")
     web_port: int = Field(8080, description="of the live page, if it is free")
 
+    def __init__(self, **values: Any) -> None:
+        """Raises ``WorkshopError`` that names the variable, its value and what is allowed."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise WorkshopError(
+                "; ".join(_wrong(each, values) for each in error.errors()) + ".",
+                "Change or unset it: the defaults are in workshop_lib/settings.py.",
+            ) from None
+        except SettingsError as error:
+            name = f"WORKSHOP_{str(error).split(chr(34))[1].upper()}"
+            raise WorkshopError(
+                f"{name}={os.environ.get(name, '')!r} cannot be read; allowed is a list in JSON.",
+                """For example '["+12025550100"]'.""",
+            ) from None
+
+    @field_validator("home", "data")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return absolute(path) if path else None
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -185,3 +217,14 @@ class Settings(BaseSettings):
         """``redis_url`` without its password, for messages."""
         parts = urlsplit(self.redis_url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _wrong(error: Any, given: dict[str, Any]) -> str:
+    """One wrong value: where it was given, the value, and what is allowed."""
+    name = str(error["loc"][0])
+    where = name if name in given else f"WORKSHOP_{name.upper()}"
+    allowed = error["msg"].removeprefix("Input should be ")
+    allowed = allowed.removeprefix("String should match pattern ").replace(
+        r"'^[a-z0-9-]*$'", "small letters, digits and dashes"
+    )
+    return f"{where}={error['input']!r} is wrong; allowed is {allowed.split(', unable')[0]}"

@@ -33,8 +33,9 @@ def _fake_java(home: Path, version: str, modules: Iterable[str]) -> Path:
     program.write_text(
         f"""#!/bin/sh
 case "$*" in
-  *-version) printf '    java.home = {home}\\nopenjdk version "{version}"\\n' >&2 ;;
-  --list-modules) printf '{listed}' ;;
+  -version) printf 'openjdk version "{version}"\\n' >&2 ;;
+  *--list-modules) printf '    java.home = {home}\\n    java.version = {version}\\n' >&2
+    printf '{listed}' ;;
 esac
 """
     )

@@ -24,7 +24,7 @@ import platformdirs
 import pyspark
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import java
+from workshop_lib.runtime import environment, java
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.settings import Settings
@@ -151,6 +151,7 @@ def _ivy_command(settings: Settings, ivy_cache: Path, folder: Path, group: str) 
     return [
         str(java.find().program),
         *proxy_options(getproxies()),
+        *environment.network_options(environment.ignored().get("JAVA_TOOL_OPTIONS", "")),
         *("-cp", str(ivy), "org.apache.ivy.Main", "-settings", str(ivysettings)),
         *("-ivy", str(HERE / "ivy.xml"), "-cache", str(ivy_cache), "-confs", group),
         *("-retrieve", f"{folder}/[conf]/[artifact]-[revision](-[classifier]).[ext]"),

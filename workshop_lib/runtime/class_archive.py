@@ -70,7 +70,7 @@ def make(progress: Progress = silent) -> Path | None:
         lock = (FOLDER / "lock").open("w")
     except OSError:
         return None  # somebody else's environment, which we may only use
-    with lock, tempfile.TemporaryDirectory() as folder:
+    with lock, tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         # Whoever comes second waits for the first one, and then finds it there.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if wanted.exists():

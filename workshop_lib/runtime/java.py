@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from workshop_lib.errors import WorkshopError
@@ -70,11 +71,11 @@ class Java:
 
 
 def parse_version(text: str) -> int | None:
-    """The major version in what ``java -version`` prints; None if there is none.
+    """The major version in what ``java -version`` or its settings say; None if there is none.
 
     Java 8 and older say 1.8, newer ones 17.0.15 or just 25.
     """
-    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    match = re.search(r'(?:version "|java\.version = )(?:1\.)?(\d+)', text)
     return int(match.group(1)) if match else None
 
 
@@ -102,6 +103,7 @@ def _ask(program: Path, *arguments: str) -> str:
     return answer.stderr + answer.stdout
 
 
+@cache
 def inspect(program: Path) -> tuple[Java | None, str]:
     """(the Java behind ``program``, what is wrong with it); an empty text if nothing is.
 
@@ -109,14 +111,15 @@ def inspect(program: Path) -> tuple[Java | None, str]:
     script, and macOS has one that only points elsewhere.
     """
     try:
-        answer = _ask(program, "-XshowSettings:properties", "-version")
-        version = parse_version(answer)
+        # One start for both questions; Java 8 does not know the second option.
+        answer = _ask(program, "-XshowSettings:properties", "--list-modules")
+        version = parse_version(answer) or parse_version(_ask(program, "-version"))
         home = re.search(r"^\s*java\.home = (.+?)\s*$", answer, re.MULTILINE)
+        if version is not None and version < OLDEST:
+            return None, f"is Java {version}, older than {OLDEST}"
         if version is None or home is None:
             return None, "does not say its version"
-        if version < OLDEST:
-            return None, f"is Java {version}, older than {OLDEST}"
-        modules = {line.split("@")[0] for line in _ask(program, "--list-modules").splitlines()}
+        modules = {line.split("@")[0] for line in answer.splitlines()}
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"cannot be run ({error})"
     missing = sorted(NEEDED_MODULES - modules)
@@ -128,17 +131,30 @@ def inspect(program: Path) -> tuple[Java | None, str]:
 
 def find() -> Java:
     """The first Java that will do. ``WorkshopError`` names those that will not, and the remedy."""
-    refused = []
     for program in candidates():
-        java, wrong = inspect(program)
+        java, _ = inspect(program)
         if java:
             return java
-        refused.append(f"{program} {wrong}")
+    found = "; ".join(refused())
     raise WorkshopError(
         f"A full Java {OLDEST} or newer is needed"
-        + (f"; found: {'; '.join(refused)}." if refused else ", and none was found."),
+        + (f"; found: {found}." if found else ", and none was found."),
         f"Install it: {install_command()}",
     )
+
+
+def refused() -> list[str]:
+    """What is wrong with each Java that comes before the one of ``find``."""
+    wrong = []
+    named = os.environ.get("JAVA_HOME")
+    if named and not Path(named, "bin/java").exists():
+        wrong.append(f"JAVA_HOME={named} has no bin/java")
+    for program in candidates():
+        java, why = inspect(program)
+        if java:
+            break
+        wrong.append(f"{program} {why}")
+    return wrong
 
 
 def install_command() -> str:

