@@ -16,6 +16,8 @@ STAMP := $(VENV)/.installed
 WORKERS := 2
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What another Python or pip has left would reach ours.
+unexport PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 
 .PHONY: help setup demo lab docker-test test check chaos sbom lint generate exercises kibana lock strip clean
 
@@ -51,7 +53,7 @@ lab: setup ## the servers, a replay and JupyterLab on the first notebook; Ctrl-C
 docker-test: setup ## the demo with and without Docker, and what differs (needs Docker)
 	@$(BIN)/workshop demo --yes
 	@$(BIN)/workshop demo --yes --docker
-	@cd .workshop/reports && $(CURDIR)/$(BIN)/python -m workshop_lib.verify.compare \
+	@cd .workshop/reports && "$(CURDIR)/$(BIN)/python" -m workshop_lib.verify.compare \
 	  demo-embedded.json demo-docker.json
 
 test: $(STAMP) ## all tests, two at a time, on real servers of their own

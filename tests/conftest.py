@@ -31,7 +31,7 @@ os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
 
 def shared_home(folder: Path) -> Path:
     """The home of the servers that all workers share."""
-    return folder / "servers" / "home"
+    return folder / "servers" / "home 한글"  # as people call their folders
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then
@@ -115,7 +115,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The one Spark session of this test run, as ``workshop stream`` makes it."""
     from workshop_lib.stream.session import spark_session
 
-    home = tmp_path_factory.mktemp("spark")
+    home = tmp_path_factory.mktemp("spark 한글")
     settings = Settings(home=home, spark_master="local[2]", shuffle_partitions=2)
     session = spark_session(settings, short=True)
     yield session

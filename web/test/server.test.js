@@ -130,5 +130,5 @@ test('a page that comes back may say what it saw last, in the header or in the a
 });
 
 test('a number that is none is said so at the start', () => {
-  assert.throws(() => config({ WORKSHOP_WEB_PORT: 'x' }), /port must be a number/);
+  assert.throws(() => config({ WORKSHOP_WEB_PORT: 'x' }), /WORKSHOP_WEB_PORT='x' is wrong; allowed is a number/);
 });

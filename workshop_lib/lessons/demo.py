@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.ship import read_ship_state
 from workshop_lib.page import server as web
-from workshop_lib.runtime import child, process
+from workshop_lib.runtime import child, http, process
 from workshop_lib.runtime.connections import create_topics, elasticsearch
 from workshop_lib.runtime.progress import Progress
 from workshop_lib.runtime.wait import DEMO_SECONDS, wait_until
@@ -180,8 +179,7 @@ def show(settings: Settings) -> None:
 
 def phone(settings: Settings) -> dict[str, Any]:
     """What the simulated phone says of itself: counts and messages."""
-    with urllib.request.urlopen(f"{settings.sms_url}/messages", timeout=10) as answer:  # noqa: S310
-        summary: dict[str, Any] = json.load(answer)
+    summary: dict[str, Any] = json.loads(http.get(f"{settings.sms_url}/messages", timeout=10))
     return summary
 
 

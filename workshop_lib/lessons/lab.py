@@ -10,16 +10,14 @@ import logging
 import os
 import secrets
 import threading
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
 
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.demo import make_world
-from workshop_lib.runtime import child, process
+from workshop_lib.runtime import child, http, process
 from workshop_lib.runtime.wait import JUPYTER_SECONDS, wait_until
 from workshop_lib.schema.world import LIVE_HOURS
 from workshop_lib.settings import PROJECT, Settings
@@ -88,11 +86,8 @@ def _up(settings: Settings, port: int, jupyter: child.Child, stop: threading.Eve
         if jupyter.poll() is not None:
             log = child.log_file(settings, "jupyterlab")
             raise WorkshopError(f"JupyterLab ended: {process.tail(log)}", f"See {log}.")
-        with (
-            suppress(URLError, ConnectionError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5),
-        ):
-            return True
+        with suppress(OSError):
+            return bool(http.get(f"http://127.0.0.1:{port}/api", timeout=5))
         return False
 
     wait_until(lambda: stop.is_set() or answers(), JUPYTER_SECONDS, "JupyterLab to answer")

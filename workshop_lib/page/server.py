@@ -7,13 +7,12 @@ on this machine, and PNG and JSON of what the page shows.
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.page import browser
-from workshop_lib.runtime import node, process
+from workshop_lib.runtime import http, node, process
 from workshop_lib.runtime.wait import PAGE_SECONDS, wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack.embedded import PAGE as NAME
@@ -83,8 +82,7 @@ def log(settings: Settings) -> Path:
 def snapshot(url: str, **view: str) -> dict[str, Any]:
     """What the page at ``url`` shows in ``view`` (range, device, gender, level, state)."""
     query = "&".join(f"{name}={value}" for name, value in view.items())
-    with urllib.request.urlopen(f"{url}/snapshot?{query}", timeout=30) as answer:  # noqa: S310
-        found: dict[str, Any] = json.load(answer)
+    found: dict[str, Any] = json.loads(http.get(f"{url}/snapshot?{query}", timeout=30))
     return found
 
 
@@ -123,7 +121,6 @@ def _answers(settings: Settings) -> bool:
             f"The whole log is {log(settings)}.",
         )
     try:
-        with urllib.request.urlopen(f"{address(settings)}/health", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
+        return bool(http.get(f"{address(settings)}/health", timeout=5))
     except OSError:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import logging
 import signal
@@ -49,6 +51,30 @@ class SafeConsole(Console):
             else:
                 yield segment._replace(text=printable(segment.text))
 
+
+#: What a terminal that is not UTF-8 gets in the place of our signs.
+PLAIN: Final = str.maketrans(
+    {"–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "█": "#", "▌": "#", "·": "-", "×": "x"}
+    | {"≥": ">=", "≤": "<=", "✓": "v", "✗": "x", "★": "*", "−": "-", "µ": "u", "°": ""}
+    | dict.fromkeys("━─╭╮╰╯┏┓┗┛┡┩└┘┌┐├┤┬┴┼╇╈╋", "-")
+    | dict.fromkeys("│┃║", "|")
+    | dict.fromkeys("\u2018\u2019", "'")
+    | dict.fromkeys("\u201c\u201d", '"')
+)
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A character that cannot be printed, as one that can: no command fails for that."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wanted = error.object[error.start : error.end].translate(PLAIN)
+    return wanted.encode("ascii", "replace").decode(), error.end
+
+
+codecs.register_error("workshop", _plainly)
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper) and _stream.encoding.lower() not in ("utf-8", "utf8"):
+        _stream.reconfigure(errors="workshop")
 
 #: Results go to standard output, everything else to standard error.
 out = SafeConsole()
