@@ -6,6 +6,7 @@ query did.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,11 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from workshop_lib.lessons.figures import BLUE, INK, ORANGE, PALE, RED, finished
+from workshop_lib.runtime import artifacts
 from workshop_lib.runtime.connections import producer
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import PLAYS_TOPIC
@@ -29,6 +32,23 @@ from workshop_lib.settings import Settings
 
 #: The evening of the hand-made plays: a Sunday, 20:00 UTC, in ms.
 EVENING: Final = int(datetime(2026, 1, 4, 20, tzinfo=UTC).timestamp() * 1000)
+
+
+def session(settings: Settings) -> SparkSession:
+    """The session of notebook 04: two threads, the Kafka connector, UTC."""
+    jars = os.pathsep.join(map(str, artifacts.spark_jars(settings)))
+    options: dict[str, bool | float | int | str | None] = {
+        "spark.driver.extraClassPath": jars,
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+    }
+    builder = SparkSession.builder.appName("by hand").master("local[2]")
+    made = builder.config(map=options).getOrCreate()
+    made.sparkContext.setLogLevel("ERROR")
+    return made
 
 
 def play(event: int, listener: int, track: int, minute: float) -> Play:
