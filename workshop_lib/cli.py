@@ -35,7 +35,7 @@ COMMANDS = {
     "train": ("train", *(f"models models_{n}" for n in ("list", "show", "rollback", "index"))),
     "sms": ("sms_server", "sms_gateway", "optout add", "optout remove", "optout show"),
     "web": ("web",),
-    "verify": ("verify", "trace", "reset"),
+    "verify": ("verify", "chaos", "trace", "reset"),
     "lessons": ("check", "exercises"),
     "demo": ("demo",),
     "lab": ("lab",),
