@@ -10,11 +10,6 @@ import typer
 from workshop_lib.runtime.console import err, out, print_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command()(chaos)
-
-
 def chaos(
     rounds: int = typer.Option(50, min=0, help="Faults that are injected."),
     seed: int = typer.Option(1, help="Of their order and moments."),
