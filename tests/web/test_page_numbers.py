@@ -5,6 +5,7 @@ What they hold is read whole and counted here by pandas; nothing of the page's s
 
 from __future__ import annotations
 
+import urllib.request
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -163,8 +164,16 @@ def test_what_redis_holds(filled: Settings, site: str, visit: Visit) -> None:
     page = visit(site)
     table = {row[0]: row[1:] for row in rows(page, "streams")}
     assert {name: number(row[0]) for name, row in table.items()} == web_world.STREAMS
-    assert all(row[1:] == ["8,765", "running"] for row in table.values())
-    expect(page.locator("#outbox")).to_have_text("Outbox: 3 waiting, 1 dead letter.")
+    measures = ["813", "10 min", "4,321", "1.5 s", "8,765", "2", "1", "running"]
+    assert all(row[1:] == measures for row in table.values())
+    outbox = "Outbox: 3 waiting, 1 dead letter. Kafka: 7 dead letters."
+    expect(page.locator("#outbox")).to_have_text(outbox)
+    with urllib.request.urlopen(f"{site}/metrics", timeout=30) as answer:  # noqa: S310
+        text = answer.read().decode()
+    for name, lag in web_world.STREAMS.items():
+        assert f'workshop_stream_lag_records{{query="{name}"}} {lag}\n' in text
+    assert "workshop_outbox_waiting 3\n" in text
+    assert "workshop_dead_letters 7\n" in text
 
     redis = redis_client(filled)
     now = datetime.now(UTC).timestamp()

@@ -145,7 +145,7 @@ def test_paused_figures_stand_still_and_go_on(bare: Settings, served: Serve, vis
     redis.xadd(bare.key("sms:dead"), {"reason": "test"})
     # The newer figures are there, and are not shown.
     page.wait_for_selector("body[data-newer=waiting]")
-    expect(page.locator("#outbox")).to_contain_text("0 dead letters")
+    expect(page.locator("#outbox")).to_contain_text("waiting, 0 dead letters")
     page.click("#pause")
-    expect(page.locator("#outbox")).to_contain_text("1 dead letter.")
+    expect(page.locator("#outbox")).to_contain_text("waiting, 1 dead letter.")
     expect(page.locator("#status")).to_contain_text("Live")

@@ -118,6 +118,7 @@ export function showModel({ model }) {
 }
 
 const SILENT_MS = 15_000;
+const PIPELINE = ['Lag', 'Rows/s', 'Watermark behind', 'State rows', 'Batch', 'Read', 'Dead letters', 'Too late'];
 
 // `now` is the server's clock, which also made `at`.
 export function showStreams(redis, now) {
@@ -125,14 +126,27 @@ export function showStreams(redis, now) {
     const silent = now - Date.parse(each.at) > SILENT_MS;
     const state = each.failed ? 'failed' : !each.running ? 'stopped' : silent ? 'silent' : 'running';
     const since = state === 'running' ? state : `${state} ${hourMinute(Date.parse(each.at))}`;
-    return [each.query, count(each.lag), count(each.input_rows ?? 0), since];
+    const known = (value, write = count) => (value == null ? '–' : write(value));
+    return [
+      each.query,
+      count(each.lag),
+      known(each.rows_per_second, (n) => count(Math.round(n))),
+      known(each.watermark_seconds, (s) => span(1000 * s)),
+      known(each.state_rows),
+      known(each.batch_seconds, (s) => span(1000 * s)),
+      count(each.input_rows ?? 0),
+      known(each.dead_lettered),
+      known(each.dropped_by_watermark),
+      since,
+    ];
   });
   if (changed('streams', rows)) {
     const none = el('p', { class: 'none' }, 'No stream yet: start workshop stream.');
     $('streams').replaceChildren(rows.length
-      ? table('Streams', ['Stream', ['Behind', NUMBER], ['Read', NUMBER], 'State'], rows)
+      ? table('Streams', ['Stream', ...PIPELINE.map((head) => [head, NUMBER]), 'Status'], rows)
       : none);
   }
-  const { waiting, dead } = redis.outbox;
-  say($('outbox'), `Outbox: ${count(waiting)} waiting, ${plural(dead, 'dead letter')}.`);
+  const { deadLetters, outbox: { waiting, dead } } = redis;
+  say($('outbox'), `Outbox: ${count(waiting)} waiting, ${plural(dead, 'dead letter')}. `
+    + `Kafka: ${plural(deadLetters, 'dead letter')}.`);
 }

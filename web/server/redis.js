@@ -23,15 +23,17 @@ export function redis({ redis: url, redisPrefix, namespace, timeoutMs }) {
 
   async function read(now) {
     const minutes = lastMinutes(now);
-    const [counted, progress, dead, waiting] = await Promise.all([
+    const [counted, progress, deadLetters, dead, waiting] = await Promise.all([
       Promise.all(minutes.map((at) => client.hGet(key(counter(at)), names.allPlays))),
       client.hGetAll(key(names.streamsProgress)),
+      client.get(key(names.deadLetterCount)),
       client.xLen(key(names.smsDead)),
       backlog(),
     ]);
     return {
       minutes: minutes.map((at, n) => [at, Number(counted[n] ?? 0)]),
       streams: Object.entries(progress).map(([query, text]) => ({ query, ...JSON.parse(text) })).sort(byQuery),
+      deadLetters: Number(deadLetters ?? 0),
       outbox: { waiting, dead },
     };
   }

@@ -30,6 +30,10 @@ export function hostAllowed(header, names) {
   return [...LOOPBACK, ...names].map(bare).includes(bare(String(header ?? '')));
 }
 
+const LOCAL_ADDRESS = /^(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/;
+
+export const onLoopback = (address) => LOCAL_ADDRESS.test(address);
+
 export function secure(app, settings) {
   const names = [...settings.names, settings.host];
   app.addHook('onRequest', async (request, reply) => {

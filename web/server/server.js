@@ -9,10 +9,11 @@ import fastify from 'fastify';
 
 import { elasticsearch } from './elasticsearch.js';
 import { Hub } from './hub.js';
+import { metrics } from './metrics.js';
 import { redis } from './redis.js';
-import { secure } from './security.js';
+import { onLoopback, secure } from './security.js';
 import { snapshots } from './snapshot.js';
-import { EventStream } from './sse.js';
+import { EVENTS, EventStream } from './sse.js';
 import { nameOf, parseView } from './view.js';
 
 const PAGE = fileURLToPath(new URL('../page/', import.meta.url));
@@ -58,7 +59,20 @@ export async function server(settings, options = {}) {
     }
   });
 
-  app.get('/events', (request, reply) => {
+  app.get('/metrics', async (request, reply) => {
+    if (!onLoopback(request.ip)) return reply.code(403).send({ error: 'only on this machine' });
+    const data = await live.read(Date.now()).catch(() => null);
+    if (!data) return reply.code(503).send({ error: 'Redis does not answer' });
+    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics(data, Date.now()));
+  });
+
+  // Headers alone: nobody joins, so no slot is held.
+  app.head('/events', async (request, reply) => {
+    parseView(request.query);
+    return reply.type(EVENTS).header('cache-control', 'no-store').send();
+  });
+
+  app.get('/events', { exposeHeadRoute: false }, (request, reply) => {
     // A page that made a new EventSource cannot set the header, so it sends the id here.
     const { last, ...query } = request.query;
     const view = parseView(query);

@@ -1,6 +1,8 @@
 // One client on a server-sent event stream. In: messages. Out: bytes, no faster than it reads:
 // for a slow client, a waiting message is replaced by a newer one, so memory stays bounded.
 
+export const EVENTS = 'text/event-stream; charset=utf-8';
+
 export class EventStream {
   #out;
   #pending = null;
@@ -10,7 +12,7 @@ export class EventStream {
   constructor(out, beatMs) {
     this.#out = out;
     out.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': EVENTS,
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import test, { after, before } from 'node:test';
 
 import { config } from '../server/config.js';
-import { hostAllowed } from '../server/security.js';
+import { hostAllowed, onLoopback } from '../server/security.js';
 import { server } from '../server/server.js';
 
 const NOWHERE = {
@@ -106,6 +106,25 @@ test('more clients than the cap are told to come later', async () => {
   assert.deepEqual([third.status, third.headers['retry-after']], [503, '10']);
   first.asked.destroy();
   second.asked.destroy();
+});
+
+test('a HEAD of the events is an answer and holds no slot', async () => {
+  await alone();
+  for (let n = 0; n < 5; n += 1) {
+    const { status, headers } = await get('/events?range=1h', { method: 'HEAD' });
+    assert.deepEqual([status, headers['content-type']], [200, 'text/event-stream; charset=utf-8']);
+  }
+  assert.equal((await get('/events?range=x', { method: 'HEAD' })).status, 400);
+  assert.deepEqual(JSON.parse((await get('/health')).body), { ok: true, clients: 0, views: 0 });
+  const one = await get('/events');
+  assert.equal(one.status, 200);
+  one.asked.destroy();
+});
+
+test('metrics are for this machine, and say so when Redis is away', async () => {
+  assert.deepEqual(['127.0.0.1', '::1', '::ffff:127.0.0.1'].map(onLoopback), [true, true, true]);
+  assert.deepEqual(['10.0.0.1', '::ffff:10.0.0.1', '::2', '127.0.0.1.evil'].map(onLoopback), [false, false, false, false]);
+  assert.equal((await get('/metrics')).status, 503);
 });
 
 test('a page that comes back may say what it saw last, in the header or in the address', async () => {

@@ -8,7 +8,16 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from workshop_lib.runtime.console import AS_JSON, err, out, print_json, say, say_plain, warn
+from workshop_lib.runtime.console import (
+    AS_JSON,
+    err,
+    out,
+    print_json,
+    say,
+    say_plain,
+    stop_on_signal,
+    warn,
+)
 from workshop_lib.runtime.progress import RichProgress
 from workshop_lib.settings import Settings
 
@@ -137,21 +146,51 @@ def down(
     say(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
 
 
-def status(as_json: bool = AS_JSON) -> None:
+def status(
+    watch: bool = typer.Option(
+        False, "--watch", help="The pipeline instead: lag, watermark, state, dead letters, outbox."
+    ),
+    as_json: bool = AS_JSON,
+) -> None:
     """Show each server's process, port, version, memory and health.
 
-    Exit code 1 if one of them is not well. Example: workshop status --json
+    Exit code 1 if one of them is not well. With --watch: how the streams and the outbox are,
+    again and again until Ctrl-C; with --json a line of JSON each time.
+
+    Example: workshop status --json, or workshop status --watch
     """
     from workshop_lib import stack
     from workshop_lib.page import server as web
 
     settings = Settings()
+    if watch:
+        return watch_pipeline(settings, as_json)
     services = stack.status(settings)
     show(settings, services, as_json)
     page = web.address(settings)
     if page and not as_json:
         say(f"The live page: {page}")
     raise typer.Exit(0 if all(service.ok for service in services) else 1)
+
+
+def watch_pipeline(settings: Settings, as_json: bool, every_seconds: float = 2.0) -> None:
+    """Show the pipeline until Ctrl-C or SIGTERM."""
+    import json
+    import sys
+
+    from rich.live import Live
+
+    from workshop_lib.page import pipeline
+
+    with stop_on_signal() as stop:
+        if as_json:
+            while True:
+                print(json.dumps(pipeline.read(settings)._asdict()), file=sys.stdout, flush=True)
+                if stop.wait(every_seconds):
+                    return
+        with Live(pipeline.table(pipeline.read(settings)), console=out) as live:
+            while not stop.wait(every_seconds):
+                live.update(pipeline.table(pipeline.read(settings)))
 
 
 def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> None:
