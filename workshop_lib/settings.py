@@ -2,7 +2,8 @@
 
 A value comes from, first to last: the call, the environment (``WORKSHOP_…``), the
 running stack (``.workshop/stack.json``, which records the ports that were free, and
-``.workshop/secrets.json``, which only its owner may read), the default below. Nothing
+``.workshop/secrets.json``, which only its owner may read), the default below. While no servers
+run there are no addresses: on a default port somebody else's servers may answer. Nothing
 else in the code holds an address, a topic or an index.
 """
 
@@ -46,16 +47,36 @@ class _RunningStack(PydanticBaseSettingsSource):
         if os.environ.get("WORKSHOP_STACK") in ("external", "given"):
             # In a container the home is the host's, and its addresses are wrong there.
             external = home / "external.json"
-            return json.loads(external.read_text()) if external.exists() else {}
+            return _read(external) if external.exists() else {}
         if not (home / "stack.json").exists():
             return {}
-        running: dict[str, Any] = json.loads((home / "stack.json").read_text())
+        running = _read(home / "stack.json")
+        if not isinstance(running.get("addresses"), dict) or "stack" not in running:
+            raise _damaged(home / "stack.json", "it names no addresses")
         secrets = home / "secrets.json"
         return {
             "stack": running["stack"],
+            "identity": running.get("identity", ""),
             **running["addresses"],
-            **(json.loads(secrets.read_text()) if secrets.exists() else {}),
+            **(_read(secrets) if secrets.exists() else {}),
         }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(value, dict):
+        raise _damaged(path, "it holds no JSON object")
+    return value
+
+
+def _damaged(path: Path, why: str) -> WorkshopError:
+    return WorkshopError(
+        f"{path} is damaged ({why}).",
+        f"Delete it, then run `workshop up`: running servers are found by {path.parent / 'pids'}.",
+    )
 
 
 class Settings(BaseSettings):
@@ -73,12 +94,13 @@ class Settings(BaseSettings):
         Literal["embedded", "docker", "external"],
         BeforeValidator(lambda value: "external" if value == "given" else value),
     ] = Field("embedded", description="which servers; external: somebody else starts them")
-    kafka_bootstrap: str = "127.0.0.1:9092"
-    elasticsearch_url: str = "http://127.0.0.1:9200"
+    identity: str = Field("", description="of the home whose servers these are")
+    kafka_bootstrap: str = Field("", description="none while the servers are down")
+    elasticsearch_url: str = Field("", description="none while the servers are down")
     elasticsearch_username: str = Field("kit", description="whose password is set")
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="none: no security")
     elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of a cluster")
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field("", description="none while the servers are down")
     redis_prefix: str = "workshop:"
     kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
     elasticsearch_port: int = Field(9200, description="of the embedded stack, if it is free")

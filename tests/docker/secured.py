@@ -28,7 +28,7 @@ def running(home: Path) -> Iterator[str]:
     artifacts.ensure(settings)
     port = process.free_port(9500)
     command = elasticsearch.prepare(
-        settings, port, process.free_port(9600, {port}), find_or_install()
+        settings, port, process.free_port(9600, {port}), find_or_install(), ""
     )
     config = Path(command.environment["ES_PATH_CONF"])
     yml = (config / "elasticsearch.yml").read_text()

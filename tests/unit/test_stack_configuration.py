@@ -18,11 +18,11 @@ def test_servers_listen_on_this_machine_only(tmp_path: Path) -> None:
     text = kafka.properties(1, 2)
     addresses = [line for line in text.splitlines() if "://" in line]
     assert len(addresses) == 2 and all("://127.0.0.1:" in line for line in addresses)
-    assert 'network.host: "127.0.0.1"\n' in elasticsearch.yaml(tmp_path, 1, 2)
+    assert 'network.host: "127.0.0.1"\n' in elasticsearch.yaml(tmp_path, 1, 2, "id")
 
 
 def test_a_folder_with_odd_signs_stays_one_value(tmp_path: Path) -> None:
-    text = elasticsearch.yaml(tmp_path / "my: #1 [home]", 1, 2)
+    text = elasticsearch.yaml(tmp_path / "my: #1 [home]", 1, 2, "id")
     (line,) = (line for line in text.splitlines() if line.startswith("path.data: "))
     assert json.loads(line.removeprefix("path.data: ")) == f"{tmp_path}/my: #1 [home]/data"
 

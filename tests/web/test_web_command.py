@@ -58,6 +58,21 @@ def test_it_says_where_the_page_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         running.kill()
 
 
+def test_after_kill_9_of_the_command_its_server_is_known_and_goes_down(tmp_path: Path) -> None:
+    running = started(tmp_path, "--port", str(process.free_port(0)))
+    try:
+        assert running.stdout and "The page is at" in running.stdout.readline()
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    settings = Settings(home=tmp_path)
+    address = web.address(settings)
+    assert address and b"Live listening" in get(f"{address}/")
+    assert stack.down(settings) == ["web"]
+    with pytest.raises(OSError):
+        get(f"{address}/health")
+
+
 def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

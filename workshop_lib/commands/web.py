@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import typer
 
 from workshop_lib.runtime.console import err, stop_on_signal
@@ -21,30 +18,13 @@ def web(
 
     Example: [b]workshop web --port 8090[/b]
     """
-    from workshop_lib.errors import WorkshopError
     from workshop_lib.page import server as page
     from workshop_lib.runtime import node
 
     settings = Settings()
+    page.require_own_stores(settings)
     if not node.ready():
         with err.status("Fetching the packages of the live page (once) …"):
             node.install()
-    how = page.command(settings, port or page.port(settings))
     with stop_on_signal() as stop:
-        # Its own session: Ctrl-C comes here, and then the server is asked to end.
-        server = subprocess.Popen(
-            how.words,
-            env={**os.environ, **how.environment},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            while server.poll() is None and not stop.is_set():
-                stop.wait(0.2)
-        finally:
-            server.terminate()
-            server.wait()
-    if not stop.is_set():
-        raise WorkshopError(
-            "The page's server has ended.", "What it said is above; `workshop status` helps."
-        )
+        page.run(settings, port or page.port(settings), stop)

@@ -24,6 +24,7 @@ from workshop_lib.ingest.dead_letters import DeadLetter
 from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
 from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
+from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
@@ -142,6 +143,7 @@ def ship(
     if to not in SINKS:
         raise WorkshopError(f"Cannot ship to {to!r}.", f"Choose one of: {', '.join(SINKS)}.")
     stop = stop or threading.Event()
+    require_own_servers(settings)
     with only_one(settings, f"ship-{to}"), closing(SINKS[to](settings)) as sink:
         before = read_ship_state(settings, to)
         if before and to == "elasticsearch":

@@ -18,6 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import make, prerequisites
 from workshop_lib.lessons.prerequisites import PREREQUISITES, Prerequisite
 from workshop_lib.lessons.servers import without_answer
+from workshop_lib.runtime.identity import ADDRESS, require_own_servers
 from workshop_lib.runtime.progress import Progress, messages_to
 from workshop_lib.settings import Settings
 
@@ -42,6 +43,7 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
     if stage not in STAGES:
         raise WorkshopError(f"There is no stage {stage}.", "Choose 1, 2, 3 or 4.")
     settings = running_servers(settings or Settings(), say)
+    require_own_servers(settings)
     needed = [each for each in PREREQUISITES if each.stage <= stage]
     with _one_at_a_time(settings, say):
         if prerequisites.world_changed(settings):
@@ -72,7 +74,7 @@ def running_servers(settings: Settings, say: Say) -> Settings:
     with messages_to(lambda text: say(text + "\n")):
         stack.up(settings)
     now = Settings(home=settings.home)  # read again, with the ports that were free
-    addresses = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
+    addresses = ("identity", *ADDRESS.values(), "elasticsearch_password")
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
     away = without_answer(settings)
     if away:

@@ -20,6 +20,8 @@ def without_answer(settings: Settings, seconds: float = 2) -> list[str]:
 
 
 def _answers(address: str, seconds: float) -> bool:
+    if not address:
+        return False  # they are not running
     parts = urlsplit(address if "//" in address else f"//{address}")
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), seconds).close()

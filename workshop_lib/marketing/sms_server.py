@@ -34,6 +34,7 @@ from workshop_lib.marketing.providers import (
     provider,
 )
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.runtime.store_errors import StoreUnavailable
@@ -205,6 +206,7 @@ def serve(
     away for longer than ``patience_seconds``, or the provider may not be used.
     """
     name = provider_name or settings.sms_provider
+    require_own_servers(settings)
     send = provider(settings, name)
     if settings.sms_claim_seconds < 2 * settings.sms_timeout_seconds:
         raise WorkshopError(

@@ -7,12 +7,14 @@ on this machine, and PNG and JSON of what the page shows.
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.page import browser
-from workshop_lib.runtime import http, node, process
+from workshop_lib.runtime import http, node, process, state_file
+from workshop_lib.runtime.identity import require_own_server
 from workshop_lib.runtime.wait import PAGE_SECONDS, wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack.embedded import PAGE as NAME
@@ -30,8 +32,15 @@ PASSED = (
 )
 
 
+def require_own_stores(settings: Settings) -> None:
+    """The servers that the page reads are those of this home."""
+    for server in ("Elasticsearch", "Redis"):
+        require_own_server(settings, server)
+
+
 def command(settings: Settings, port: int) -> process.Command:
     """How to start the server on ``port``; fetches its packages if they are not there."""
+    require_own_stores(settings)
     node.install()
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
     for name in ("elasticsearch_api_key", "elasticsearch_password"):
@@ -54,9 +63,35 @@ def start(settings: Settings) -> str:
         return running
     chosen = port(settings)
     process.start(NAME, command(settings, chosen), settings.home / "pids", log(settings))
-    _address_file(settings).write_text(f"http://{settings.web_host}:{chosen}")
+    state_file.write(_address_file(settings), f"http://{settings.web_host}:{chosen}")
     wait_until(lambda: _answers(settings), PAGE_SECONDS, f"the page, see {log(settings)}")
     return address(settings) or ""
+
+
+def run(settings: Settings, port_: int, stop: threading.Event) -> None:
+    """The page in the foreground until ``stop`` is set; ``status`` and ``down`` know it, too.
+
+    They do even if this process is killed and leaves the server behind.
+    """
+    running = address(settings)
+    if running:
+        raise WorkshopError(f"The page is running already: {running}", "`workshop down` stops it.")
+    pids = settings.home / "pids"
+    server = process.spawn(command(settings, port_))
+    try:
+        process.remember(NAME, server.pid, pids)
+        state_file.write(_address_file(settings), f"http://{settings.web_host}:{port_}")
+        while server.poll() is None and not stop.is_set():
+            stop.wait(0.2)
+    finally:
+        server.terminate()
+        server.wait()
+        process.forget(NAME, pids)
+        _address_file(settings).unlink(missing_ok=True)
+    if not stop.is_set():
+        raise WorkshopError(
+            "The page's server has ended.", "Its message is above; `workshop status` helps."
+        )
 
 
 def stop(settings: Settings) -> bool:

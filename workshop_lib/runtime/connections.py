@@ -15,6 +15,7 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.identity import require_own_server
 from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.store_errors import (
     IndexMissing,
@@ -32,6 +33,17 @@ MAX_ID_BYTES: Final = 512
 
 
 def elasticsearch(settings: Settings) -> Elasticsearch:
+    require_own_server(settings, "Elasticsearch")
+    return open_elasticsearch(settings)
+
+
+def redis_client(settings: Settings) -> redis.Redis:
+    require_own_server(settings, "Redis")
+    return open_redis(settings)
+
+
+def open_elasticsearch(settings: Settings) -> Elasticsearch:
+    """A client of whatever is there; ``identity`` asks it whose it is."""
     # orjson: 40 % less time of ours per bulk than with the client's own serializer.
     password = settings.elasticsearch_password.get_secret_value()
     return Elasticsearch(
@@ -43,21 +55,24 @@ def elasticsearch(settings: Settings) -> Elasticsearch:
     )
 
 
-def redis_client(settings: Settings) -> redis.Redis:
+def open_redis(settings: Settings, **options: Any) -> redis.Redis:
+    """As ``open_elasticsearch``."""
     # What is no UTF-8 is read as \xNN: nobody can write what ends every reader.
     return redis.Redis.from_url(
-        settings.redis_url, decode_responses=True, encoding_errors="backslashreplace"
+        settings.redis_url, decode_responses=True, encoding_errors="backslashreplace", **options
     )
 
 
 def producer(settings: Settings, **options: Any) -> KafkaProducer:
     """A producer that loses nothing: all replicas acknowledge, retries do not reorder."""
+    require_own_server(settings, "Kafka")
     options = {"acks": "all", "enable_idempotence": True, "linger_ms": 20} | options
     return KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **options)
 
 
 def consumer(settings: Settings, *topics: str, **options: Any) -> KafkaConsumer:
     """A consumer of ``topics`` (names without namespace), from the start by default."""
+    require_own_server(settings, "Kafka")
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False} | options
     return KafkaConsumer(
         *(settings.topic(name) for name in topics),
@@ -68,7 +83,13 @@ def consumer(settings: Settings, *topics: str, **options: Any) -> KafkaConsumer:
 
 def kafka_admin(settings: Settings) -> KafkaAdminClient:
     """For topics; whoever starts something is to hear soon that Kafka is away."""
-    return KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, bootstrap_timeout_ms=5000)
+    require_own_server(settings, "Kafka")
+    return open_kafka_admin(settings, bootstrap_timeout_ms=5000)
+
+
+def open_kafka_admin(settings: Settings, **options: Any) -> KafkaAdminClient:
+    """As ``open_elasticsearch``."""
+    return KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **options)
 
 
 def create_topics(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import random
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from workshop_lib.runtime import state_file
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,17 @@ def spawn(
 
 def start(name: str, command: Command, pids: Path, log: Path) -> psutil.Process:
     """Start a server that outlives us; its earlier log is kept."""
-    pids.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(f"{log.name}.1"))
     child = spawn(command, log)
-    record = {"pid": child.pid, "started": started(child.pid)}
-    (pids / f"{name}.json").write_text(json.dumps(record))
+    remember(name, child.pid, pids)
     return psutil.Process(child.pid)
+
+
+def remember(name: str, pid: int, pids: Path) -> None:
+    """Write the pid file with which ``find`` and ``stop`` know the process."""
+    record = {"pid": pid, "started": started(pid)}
+    state_file.save(pids / f"{name}.json", record)
 
 
 def started(pid: int) -> str:
@@ -153,27 +160,36 @@ def memory(process: psutil.Process) -> int:
 
 
 def free_port(wanted: int, taken: set[int] | None = None) -> int:
-    """``wanted`` if nothing listens there, else one that the system finds free."""
-    for port in (wanted, *([0] * 20)):
-        if port and answers(port):
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found = int(probe.getsockname()[1])
-            if found not in (taken or set()):
-                return found
+    """``wanted`` if nobody uses it, else a free one below those that the system gives clients."""
+    others = random.sample(range(20_000, 32_000), 50)
+    for port in (wanted, *others) if wanted else others:
+        if port not in (taken or set()) and can_listen(port):
+            return port
     raise OSError("no free port on 127.0.0.1")
+
+
+def can_listen(port: int) -> bool:
+    """Whether a server can listen on ``port``."""
+    if answers(port):
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def answers(port: int) -> bool:
     """Whether somebody listens there, perhaps on all addresses, where macOS lets us bind, too."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        # A port of the range for clients may be the probe's own: it would meet itself.
+        return (
+            probe.connect_ex(("127.0.0.1", port)) == 0
+            and probe.getsockname() != probe.getpeername()
+        )
 
 
 def tail(log: Path, lines: int = 3) -> str:

@@ -63,6 +63,9 @@ OPTOUTS_LOADED: Final = "optouts:loaded"
 STREAMS_PROGRESS: Final = "streams:progress"
 DEAD_LETTER_COUNT: Final = "streams:dead-letters"
 
+#: Key without prefix and namespace: the identity of the home whose server it is.
+IDENTITY_KEY: Final = "workshop-identity"
+
 # The first parts of keys that go on with an id.
 INTERESTS_PREFIX: Final = "interests:"
 TARGETS_PREFIX: Final = "targets:"
@@ -70,6 +73,11 @@ LIVE_PREFIX: Final = "live:"
 COOLDOWN_PREFIX: Final = "cooldown:"
 CAP_PREFIX: Final = "cap:"
 SMS_SENT_PREFIX: Final = "sms:sent:"
+#: Patterns of all keys of a namespace.
+ALL_KEYS: Final = (
+    *(OPTOUTS, OPTOUTS_LOADED, STREAMS_PROGRESS, f"{INTERESTS_PREFIX}*", f"{TARGETS_PREFIX}*"),
+    *(f"{LIVE_PREFIX}*", f"{COOLDOWN_PREFIX}*", f"{CAP_PREFIX}*", "sms:*"),
+)
 #: What offers and messages leave behind; opt-outs are not among them.
 OFFER_KEYS: Final = (f"{COOLDOWN_PREFIX}*", f"{CAP_PREFIX}*", f"{TARGETS_PREFIX}*", "sms:*")
 

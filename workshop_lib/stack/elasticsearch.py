@@ -19,6 +19,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts
+from workshop_lib.runtime.identity import cluster_name
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
@@ -29,9 +30,9 @@ VERSION = "8.19.20"
 HEAP = "512m"
 
 
-def yaml(folder: Path, port: int, transport_port: int) -> str:
+def yaml(folder: Path, port: int, transport_port: int, identity: str) -> str:
     values = {
-        "cluster.name": "workshop",
+        "cluster.name": cluster_name(identity),
         "node.name": "workshop",
         "discovery.type": "single-node",
         "network.host": "127.0.0.1",
@@ -78,7 +79,9 @@ def home(settings: Settings) -> Path:
     return folder
 
 
-def prepare(settings: Settings, port: int, transport_port: int, java: Java) -> Command:
+def prepare(
+    settings: Settings, port: int, transport_port: int, java: Java, identity: str
+) -> Command:
     """Unpack the program once, write the configuration, and say how to start.
 
     The other user owns only what the server writes: whatever that user could put in the
@@ -98,7 +101,7 @@ def prepare(settings: Settings, port: int, transport_port: int, java: Java) -> C
     if config.exists():
         shutil.rmtree(config)
     shutil.copytree(program / "config", config)
-    (config / "elasticsearch.yml").write_text(yaml(folder, port, transport_port))
+    (config / "elasticsearch.yml").write_text(yaml(folder, port, transport_port, identity))
     written = [config, *(folder / name for name in ("data", "logs", "tmp"))]
     for path in written:
         path.mkdir(exist_ok=True)

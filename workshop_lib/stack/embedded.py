@@ -6,28 +6,30 @@ reads the addresses there, so nothing else needs to know which ports were free.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import psutil
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, process
+from workshop_lib.runtime.identity import mark_redis
 from workshop_lib.runtime.java import Java, find_or_install
 from workshop_lib.runtime.lock import holder, only_one
 from workshop_lib.runtime.progress import log_tenths
-from workshop_lib.runtime.state_file import save
+from workshop_lib.runtime.state_file import load, save
 from workshop_lib.runtime.wait import SERVER_SECONDS, wait_until
 from workshop_lib.settings import Settings
-from workshop_lib.stack import elasticsearch, kafka, record, redis
+from workshop_lib.stack import elasticsearch, kafka, record, redis, reset
 from workshop_lib.stack.status import ServiceStatus
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for which a server waits for the port that it had.
+PORT_SECONDS = 10
 VERSIONS = {
     "kafka": kafka.VERSION,
     "elasticsearch": elasticsearch.VERSION,
@@ -51,11 +53,8 @@ def _log(settings: Settings, name: str) -> Path:
 
 
 def _recorded_ports(settings: Settings) -> dict[str, int]:
-    try:
-        ports: dict[str, int] = json.loads((settings.home / "ports.json").read_text())
-        return ports
-    except FileNotFoundError:
-        return {}
+    todo = "Run `workshop down`, delete the file, then run `workshop up`."
+    return load(settings.home / "ports.json", todo) or {}
 
 
 def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
@@ -73,21 +72,36 @@ def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
         if name.split("-")[0] in running and name in before:
             ports[name] = before[name]
         else:
-            ports[name] = process.free_port(before.get(name, port), set(ports.values()))
+            ports[name] = _port(name, port, before.get(name), set(ports.values()))
     return ports
 
 
+def _port(name: str, wanted: int, before: int | None, taken: set[int]) -> int:
+    """The port that ``name`` had before, as commands that run know it, or a free one."""
+    if before is None:
+        return process.free_port(wanted, taken)
+    # A client that tries to connect may hold it for a moment as a port of its own.
+    with suppress(WorkshopError):
+        return wait_until(lambda: process.can_listen(before) and before, PORT_SECONDS)
+    port = process.free_port(wanted, taken | {before})
+    logger.warning(
+        "Port %d of %s is taken by another program; it is %d now: start again what still runs.",
+        *(before, name, port),
+    )
+    return port
+
+
 def _commands(
-    settings: Settings, ports: dict[str, int], java: Java
+    settings: Settings, ports: dict[str, int], java: Java, identity: str
 ) -> dict[str, Callable[[], process.Command]]:
     """How to start each, the slowest one first: they come up side by side."""
     return {
         "elasticsearch": lambda: elasticsearch.prepare(
-            settings, ports["elasticsearch"], ports["elasticsearch-transport"], java
+            settings, ports["elasticsearch"], ports["elasticsearch-transport"], java, identity
         ),
         "redis": lambda: redis.prepare(settings.home / "redis", ports["redis"]),
         "kafka": lambda: kafka.prepare(
-            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java
+            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java, identity
         ),
     }
 
@@ -111,14 +125,15 @@ def up(
         running = {name for name in VERSIONS if process.find(name, pids)}
         if running == set(VERSIONS):
             now = status(settings)
-            if all(service.ok for service in now):
+            if all(service.ok for service in now) and (settings.home / "stack.json").exists():
                 return now
         java = find_or_install()
         artifacts.ensure(settings, log_tenths())
         ports = _choose_ports(settings, running)
         save(settings.home / "ports.json", ports, indent=2)
+        identity = kafka.cluster_id(settings.home / "kafka") or kafka.new_cluster_id()
         try:
-            for name, prepare in _commands(settings, ports, java).items():
+            for name, prepare in _commands(settings, ports, java, identity).items():
                 if name in running:
                     continue
                 again = " again: it had crashed" if process.is_stale(name, pids) else ""
@@ -130,7 +145,7 @@ def up(
             for name in set(VERSIONS) - running:
                 process.stop(name, pids)
             raise
-        _write_addresses(settings, ports)
+        _remember(settings, ports, identity)
         return status(settings)
 
 
@@ -157,13 +172,14 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
         ) from None
 
 
-def _write_addresses(settings: Settings, ports: dict[str, int]) -> None:
+def _remember(settings: Settings, ports: dict[str, int], identity: str) -> None:
     addresses = {
         "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
         "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
     }
-    record.remember(settings, "embedded", addresses)
+    mark_redis(settings.model_copy(update={**addresses, "identity": identity}))
+    record.remember(settings, "embedded", addresses, identity=identity)
 
 
 def down(settings: Settings) -> list[str]:
@@ -175,8 +191,13 @@ def down(settings: Settings) -> list[str]:
 
 
 def remove(settings: Settings) -> None:
-    """Stop the servers and remove their data and programs; the fetched files stay cached."""
+    """Stop the servers and remove their data and programs; the fetched files stay cached.
+
+    Positions and checkpoints go with the data that they are of.
+    """
     down(settings)
+    for path in reset.state_of_servers(settings):
+        reset.clear(path)
     for folder in (
         settings.home / "kafka",
         settings.home / "redis",
@@ -199,7 +220,9 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
         if process.is_stale(name, _pids(settings)):
             problem = f"crashed; its last line: {process.tail(_log(settings, name), 1)}"
         return ServiceStatus(name, VERSIONS[name], None, None, 0, problem)
-    assert port is not None  # written before the process was started
+    if port is None:
+        problem = "runs on a port that is not known: `workshop down`, then `workshop up`"
+        return ServiceStatus(name, VERSIONS[name], None, found.pid, process.memory(found), problem)
     return ServiceStatus(
         name, VERSIONS[name], port, found.pid, process.memory(found), HEALTH[name](port)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -67,7 +68,20 @@ def properties_text(values: Mapping[str, str]) -> str:
     return "".join(f"{key}={escaped(value)}\n" for key, value in values.items())
 
 
-def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Command:
+def cluster_id(folder: Path) -> str | None:
+    """The id with which the data folder was formatted; None before."""
+    path = folder / "data" / "meta.properties"
+    if not path.exists():
+        return None
+    found = re.search(r"^cluster\.id=(\S+)", path.read_text(), re.MULTILINE)
+    return found[1] if found else None
+
+
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def prepare(folder: Path, port: int, controller_port: int, java: Java, cluster: str) -> Command:
     """Write the configuration, format the data folder once, and say how to start."""
     folder.mkdir(parents=True, exist_ok=True)
     config, log4j = folder / "server.properties", folder / "log4j2.properties"
@@ -75,7 +89,6 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java) -> Comman
     log4j.write_text(LOG4J)
     start = [str(java.program), "-cp", artifacts.kafka_classpath()]
     if not (folder / "data" / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(
             [
                 *start,

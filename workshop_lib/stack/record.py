@@ -11,7 +11,11 @@ from workshop_lib.settings import Settings
 
 
 def remember(
-    settings: Settings, stack: str, addresses: dict[str, str], secrets: dict[str, str] | None = None
+    settings: Settings,
+    stack: str,
+    addresses: dict[str, str],
+    secrets: dict[str, str] | None = None,
+    identity: str = "",
 ) -> None:
     """Record that ``stack`` is up; the secrets first, so that nobody meets addresses alone."""
     path = settings.home / "secrets.json"
@@ -19,7 +23,11 @@ def remember(
         save(path, secrets, 0o600, indent=2)
     else:
         path.unlink(missing_ok=True)
-    save(settings.home / "stack.json", {"stack": stack, "addresses": addresses}, indent=2)
+    save(
+        settings.home / "stack.json",
+        {"stack": stack, "identity": identity, "addresses": addresses},
+        indent=2,
+    )
 
 
 def changed(settings: Settings) -> bool:

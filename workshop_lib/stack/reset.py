@@ -18,7 +18,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch, kafka_admin, redis_client
 from workshop_lib.runtime.lock import running
 from workshop_lib.runtime.wait import wait_until
-from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
+from workshop_lib.schema.names import ALL_KEYS, DEAD_LETTER_TOPIC, PLAYS_TOPIC
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 
@@ -33,17 +33,25 @@ TOPICS = (PLAYS_TOPIC, DEAD_LETTER_TOPIC, PRACTICE)
 INDEX_NAMES = (*INDICES, PRACTICE)
 
 
-def local_state(settings: Settings) -> list[Path]:
-    """Files and folders that remember how far each step has come."""
+def state_of_servers(settings: Settings) -> list[Path]:
+    """Files and folders that say what the servers have got: they fit these servers only."""
     return [
-        settings.live_log.parent,
         settings.checkpoints,
-        settings.home / "replay.json",
         settings.home / "ship-kafka.json",
         settings.home / "ship-elasticsearch.json",
         settings.home / "dead-letters",
         settings.home / "stream",
         settings.page_report,
+        settings.home / "servers.json",
+    ]
+
+
+def local_state(settings: Settings) -> list[Path]:
+    """Files and folders that remember how far each step has come."""
+    return [
+        *state_of_servers(settings),
+        settings.live_log.parent,
+        settings.home / "replay.json",
         settings.home / "models",  # of a world that may be made anew: better none than a wrong one
     ]
 
@@ -151,6 +159,8 @@ def _delete_indices(settings: Settings) -> int:
 def _delete_keys(settings: Settings) -> int:
     client = redis_client(settings)
     deleted = 0
-    for key in client.scan_iter(match=settings.key("*"), count=1000):
-        deleted += int(client.unlink(key))
+    # Not PREFIX*: with an empty namespace that would be the keys of all namespaces.
+    for pattern in ALL_KEYS:
+        for key in client.scan_iter(match=settings.key(pattern), count=1000):
+            deleted += int(client.unlink(key))
     return deleted

@@ -17,6 +17,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.names import INDEX_OF_QUERY, PLAYS_QUERY, TARGETS_QUERY
 from workshop_lib.settings import Settings
@@ -105,6 +106,7 @@ def run(
     fails, or another process runs streams of this home.
     """
     stop = stop or threading.Event()
+    require_own_servers(settings)
     with only_one(settings, "stream"):
         prepare(settings)
         tables = load(settings)

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.schema.names import (
     AGGREGATES_QUERY,
     INTERESTS_INDEX,
@@ -220,6 +221,7 @@ def stages(settings: Settings, phone: dict[str, Any] | None = None) -> list[Stag
 
     ``phone``: what arrived at the simulated phone, if it was asked.
     """
+    require_own_servers(settings)
     if actual.health(settings) == "red":
         raise WorkshopError("Elasticsearch is not well (red).", "See `workshop status`.")
     want = truth(settings)

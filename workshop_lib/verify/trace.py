@@ -16,6 +16,7 @@ from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
+from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.schema.labels import CAMPAIGN, GENDER, LEVEL, UNKNOWN
 from workshop_lib.schema.names import (
     INTERESTS_INDEX,
@@ -79,6 +80,7 @@ def listener(settings: Settings, customer_id: int) -> dict[str, Any]:
 
 def trace(settings: Settings, customer_id: int) -> dict[str, Any]:
     """The listener, their plays step by step (oldest first), interests and offers."""
+    require_own_servers(settings)
     plays: dict[int, TracedPlay] = {}
     _log(settings, customer_id, plays)
     _kafka(settings, customer_id, plays)
