@@ -65,7 +65,11 @@ check: lint ## in a minute: lint, and the tests that need no server and no Spark
 	@$(BIN)/pytest -n $(WORKERS) -m "not stack and not spark and not chaos" --durations=0 \
 	  --durations-min=5
 
-chaos: setup ## many rounds of kill -9 of streams and servers; make test runs a few
+# Seed and rounds of make chaos.
+SEED := 1
+ROUNDS := 50
+chaos: setup ## 50 seeded faults under load, then many rounds of kill -9; make test runs a few
+	@$(BIN)/workshop chaos --seed $(SEED) --rounds $(ROUNDS) --report docs/chaos.md
 	@$(BIN)/pytest -m chaos --timeout 3600
 
 sbom: $(STAMP) ## build/sbom.json: all packages and servers with versions and hashes, in CycloneDX

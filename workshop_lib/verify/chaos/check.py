@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
+from kafka import TopicPartition
 
 from workshop_lib.runtime.connections import consumer, redis_client
 from workshop_lib.schema.names import (
@@ -97,6 +98,7 @@ def accounts(settings: Settings, written: Written, phone: Iterable[str]) -> list
     """Every hop's account; ``phone``: the keys of all messages that a phone ever showed."""
     actual.refresh(settings)
     everything = written.plays.keys() | written.broken
+    sent = [json.loads(value)["event_id"] for value in _values(settings, PLAYS_TOPIC)]
     file, topic = _letters_of_file(settings), _letters_of_topic(settings)
     outbox, dead_messages = _outbox(settings)
     sms = {
@@ -105,7 +107,7 @@ def accounts(settings: Settings, written: Written, phone: Iterable[str]) -> list
     done = {key for key, status in sms.items() if status in ("sent", "suppressed")}
     return [
         account("log → plays-raw", everything, _events(settings, PLAYS_RAW_INDEX), file),
-        account("log → Kafka", everything, _events_of_topic(settings), topic, at_least_once=True),
+        account("log → Kafka", everything, sent, topic, at_least_once=True),
         account("Kafka → plays", everything, _events(settings, PLAYS_INDEX), topic),
         _minutes(settings, written),
         account("plays → interests", _interests(written), _events(settings, INTERESTS_INDEX)),
@@ -126,20 +128,28 @@ def _events(settings: Settings, index: str) -> list[int]:
     return [row["event_id"] for row in actual.documents(settings, index, "event_id")]
 
 
-def _events_of_topic(settings: Settings) -> list[Any]:
-    reader = consumer(settings, PLAYS_TOPIC, consumer_timeout_ms=3000)
+def _values(settings: Settings, topic: str) -> list[bytes]:
+    """The value of every record that ``topic`` holds now."""
+    reader = consumer(settings)
     try:
-        return [json.loads(message.value)["event_id"] for message in reader]
+        name = settings.topic(topic)
+        partitions = [TopicPartition(name, n) for n in reader.partitions_for_topic(name) or ()]
+        if not partitions:
+            return []
+        reader.assign(partitions)
+        ends = reader.end_offsets(partitions)
+        reader.seek_to_beginning(*partitions)
+        found: list[bytes] = []
+        while any(reader.position(p) < ends[p] for p in partitions):
+            for records in reader.poll(timeout_ms=1000).values():
+                found += [record.value or b"" for record in records]
+        return found
     finally:
         reader.close()
 
 
 def _letters_of_topic(settings: Settings) -> set[str]:
-    reader = consumer(settings, DEAD_LETTER_TOPIC, consumer_timeout_ms=3000)
-    try:
-        return {message.value.decode("utf-8", "replace") for message in reader}
-    finally:
-        reader.close()
+    return {value.decode("utf-8", "replace") for value in _values(settings, DEAD_LETTER_TOPIC)}
 
 
 def _letters_of_file(settings: Settings) -> set[str]:

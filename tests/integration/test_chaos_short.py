@@ -1,0 +1,35 @@
+"""A short chaos run: three faults under load, every hop's account, every negative control."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.stack, pytest.mark.spark, pytest.mark.timeout(900)]
+
+FAULTS = ("ship-elasticsearch killed", "log rotated", "sms-gateway killed")
+
+
+def test_nothing_is_lost_and_the_controls_are_caught(tmp_path: Path) -> None:
+    chaos = ["chaos", "--rounds", str(len(FAULTS)), "--seed", "3", "--json"]
+    chaos += [word for name in FAULTS for word in ("--fault", name)]
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop_lib.cli", *chaos],
+        env=os.environ | {"WORKSHOP_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    assert sorted(each["fault"] for each in report["rounds"]) == sorted(FAULTS)
+    wrong = [each for each in report["accounts"] if not each["ok"]]
+    assert not wrong
+    assert all(each["attempted"] for each in report["accounts"]), "nothing flowed"
+    missed = [name for name, caught in report["controls"].items() if not caught]
+    assert report["controls"] and not missed
+    assert done.returncode == 0
