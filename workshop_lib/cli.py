@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import typer
@@ -11,6 +12,7 @@ from rich.markup import escape
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.console import err, show_messages
+from workshop_lib.settings import home_folder, make_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +56,8 @@ def options(
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
     """Read the options that stand before the command."""
+    with suppress(OSError):  # the command itself says what it cannot write
+        make_private(home_folder())
 
 
 def _register() -> None:

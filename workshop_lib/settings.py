@@ -35,6 +35,28 @@ def absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def home_folder() -> Path:
+    """The home of a process that does not name one."""
+    return Path(os.environ.get("WORKSHOP_HOME") or PROJECT / ".workshop")
+
+
+def make_private(home: Path) -> None:
+    """Have the folder ``home``, with its customers and passwords, for its owner only.
+
+    Where root's Elasticsearch runs from it as another user, that user passes, and the rest is
+    closed folder by folder.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if home.stat().st_uid != os.geteuid():
+        return  # a container's, which is root's on the host
+    shared = os.geteuid() == 0 and (home / "elasticsearch").is_dir()
+    home.chmod(0o711 if shared else 0o700)
+    if shared:
+        for folder in home.iterdir():
+            if folder.is_dir() and not folder.is_symlink() and folder.name != "elasticsearch":
+                folder.chmod(0o700)
+
+
 class _RunningStack(PydanticBaseSettingsSource):
     """The addresses of the stack that ``workshop up`` started."""
 
@@ -42,8 +64,7 @@ class _RunningStack(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        given = self.current_state.get("home") or os.environ.get("WORKSHOP_HOME")
-        home = absolute(Path(given or PROJECT / ".workshop"))
+        home = absolute(Path(self.current_state.get("home") or home_folder()))
         if os.environ.get("WORKSHOP_STACK") in ("external", "given"):
             # In a container the home is the host's, and its addresses are wrong there.
             external = home / "external.json"

@@ -127,3 +127,20 @@ def test_every_listed_file_has_a_sum_and_a_group() -> None:
     assert all(len(digest) == 64 for digest in sums.values())
     assert {name.split("/")[0] for name in sums} == {"kafka", "spark", "elasticsearch"}
     assert sum(name.startswith("spark/") for name in sums) == 4
+
+
+def test_an_additional_jar_is_not_loaded_and_doctor_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings
+) -> None:
+    from workshop_lib.stack import preflight
+
+    monkeypatch.setenv("WORKSHOP_CACHE", str(tmp_path))
+    (artifacts.library() / "kafka").mkdir(parents=True)
+    extra = artifacts.library() / "kafka" / "aaa-patched.jar"
+    extra.write_bytes(b"anything")
+    path = artifacts.kafka_classpath()
+    assert "aaa-patched" not in path and "*" not in path and "kafka_2.13" in path
+    finding = preflight._files(settings)
+    assert not finding.ok and str(extra) in finding.found
+    extra.unlink()
+    assert "not one of them" not in preflight._files(settings).found

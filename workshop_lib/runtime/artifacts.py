@@ -136,7 +136,14 @@ def spark_jars(settings: Settings) -> list[Path]:
 
 
 def kafka_classpath() -> str:
-    return str(library() / "kafka" / "*")
+    """Each of Kafka's files by its name: what else lies beside them is not loaded."""
+    return os.pathsep.join(str(library() / n) for n in checksums() if n.startswith("kafka/"))
+
+
+def unexpected() -> list[str]:
+    """Files in the library that nobody asked for, such as an additional jar."""
+    wanted = {library() / name for name in checksums()}
+    return sorted(str(p) for p in library().rglob("*") if p.is_file() and p not in wanted)
 
 
 def elasticsearch_zip() -> Path:

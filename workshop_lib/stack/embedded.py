@@ -22,7 +22,7 @@ from workshop_lib.runtime.lock import holder, only_one
 from workshop_lib.runtime.progress import log_tenths
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.runtime.wait import SERVER_SECONDS, wait_until
-from workshop_lib.settings import Settings
+from workshop_lib.settings import Settings, make_private
 from workshop_lib.stack import elasticsearch, kafka, record, redis, reset
 from workshop_lib.stack.status import ServiceStatus
 
@@ -120,6 +120,7 @@ def up(
     nothing happens. Each step is logged. Raises ``WorkshopError`` with
     the end of the log when a server does not come up. Interrupted, it stops what it started.
     """
+    make_private(settings.home)
     with _alone(settings):
         pids = _pids(settings)
         running = {name for name in VERSIONS if process.find(name, pids)}

@@ -127,12 +127,13 @@ def _disk(settings: Settings) -> Finding:
 def _files(settings: Settings) -> Finding:
     missing = artifacts.missing()
     total = len(artifacts.checksums())
-    return Finding(
-        "servers' files",
-        f"{total - len(missing)} of {total} in {artifacts.cache()}",
-        not missing,
-        "`workshop download` fetches them; `workshop up` would, too",
-    )
+    found = f"{total - len(missing)} of {total} in {artifacts.cache()}"
+    extra = artifacts.unexpected()
+    if extra:
+        found += f"; not one of them: {', '.join(extra)}"
+        return Finding("servers' files", found, False, "delete it: no server loads it")
+    remedy = "`workshop download` fetches them; `workshop up` would, too"
+    return Finding("servers' files", found, not missing, remedy)
 
 
 def _page(settings: Settings) -> Finding:
