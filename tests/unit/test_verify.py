@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import Settings
+from workshop_lib.verify import actual
 from workshop_lib.verify.check import Check, Stage, equal, same_counts, same_ids
 from workshop_lib.verify.expected import expected, top
+from workshop_lib.verify.offers import stage3
 
 MINUTE = 60_000
 #: 2026-01-01T23:00:00Z
@@ -127,3 +132,65 @@ def test_a_stage_holds_only_if_all_its_checks_do_and_there_are_any() -> None:
     assert Stage(1, "see it", [good]).ok
     assert not Stage(1, "see it", [good, bad]).ok
     assert not Stage(1, "see it", []).ok
+
+
+def test_stage_3_scores_who_was_targeted_and_that_each_was_told_once(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Customer 7 is the one who may be asked, and would take it; customer 0 is Gold."""
+    settings = Settings(home=tmp_path, data=world)
+    pd.DataFrame({"customer_id": [0, 7], "would_take": [False, True]}).to_parquet(
+        world / "ledger_customers.parquet"
+    )
+    metrics = {"error": 0.02, "lift": 5.0, "baseline_error": 0.1}
+    found = {
+        "active_model": {"accepted": True, "metrics": metrics},
+        "opted_out": set(),
+        "unfinished_messages": 0,
+    }
+    target = {"_id": "t", "customer_id": 7, "event_id": 2, "target_id": "t", "score": 0.9}
+    stored = {"targets": [target], "sms": [{"_id": "t", "status": "sent"}]}
+    for name in found:
+        monkeypatch.setattr(actual, name, lambda settings, name=name: found[name])
+    monkeypatch.setattr(actual, "documents", lambda settings, index, *_: iter(stored[index]))
+    phone = {"messages": [{"key": "t"}]}
+
+    def wrong() -> set[str]:
+        stage = stage3(settings, expected(world, 0, 7, 0), phone)
+        return {check.name for check in stage.checks if not check.ok}
+
+    assert wrong() == set()
+    found["opted_out"] = {7}
+    assert wrong() == {"listeners targeted who opted out"}
+    found["opted_out"] = set()
+    stored["sms"] = []
+    assert wrong() == {"messages sent, one per target", "messages at the phone"}
+    stored["sms"] = [{"_id": "t", "status": "sent"}]
+    stored["targets"] = [target, target | {"_id": "u", "target_id": "u", "customer_id": 0}]
+    assert {"Gold members targeted", "targets triggered by a play of their own"} <= wrong()
+    metrics["error"] = 0.2
+    assert {
+        "model's error on unseen customers",
+        "model beats the best one-rule baseline",
+    } <= wrong()
+    found["active_model"] = None
+    with pytest.raises(WorkshopError, match="No model is accepted"):
+        wrong()
+
+
+def test_what_the_kit_remembers_is_read_from_its_files(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert actual.replayed(settings) is None and actual.active_model(settings) is None
+    assert not actual.has_models(settings)
+    settings.live_log.parent.mkdir()
+    settings.live_log.write_bytes(b"1\n2\n3\n4\n5")
+    state = {"first_line": 0, "next_line": 2, "until_line": 9, "log_size": 4, "shift_ms": 0}
+    (tmp_path / "replay.json").write_text(json.dumps(state))
+    # Two whole lines of the chunk that was being written stand in the log.
+    assert (actual.replayed(settings) or {})["next_line"] == 4
+    folder = tmp_path / "models" / "20260101T000000Z-00000000"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text('{"accepted": true}')
+    (tmp_path / "models" / "current").write_text(folder.name)
+    assert actual.has_models(settings)
+    assert actual.active_model(settings) == {"accepted": True}

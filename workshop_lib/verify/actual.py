@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
@@ -183,20 +184,33 @@ def unfinished_messages(settings: Settings) -> int:
 # Kafka ----------------------------------------------------------------------------
 
 
+def records(settings: Settings, topic: str) -> Iterator[Any]:
+    """Every record that ``topic`` (name without namespace) holds now."""
+    reader = consumer(settings)
+    try:
+        name = settings.topic(topic)
+        partitions = [TopicPartition(name, n) for n in reader.partitions_for_topic(name) or ()]
+        if not partitions:
+            return
+        reader.assign(partitions)
+        ends = reader.end_offsets(partitions)
+        reader.seek_to_beginning(*partitions)
+        while any(reader.position(p) < ends[p] for p in partitions):
+            for batch in reader.poll(timeout_ms=1000).values():
+                yield from batch
+    finally:
+        reader.close()
+
+
 def dead_letters_of_topic(settings: Settings) -> dict[str, set[tuple[str, ...]]]:
     """Dead letters of the topic by stage, each as where it came from: written twice counts once."""
     letters: dict[str, set[tuple[str, ...]]] = {}
-    reader = consumer(settings, DEAD_LETTER_TOPIC, consumer_timeout_ms=2000)
-    try:
-        for message in reader:
-            headers = {
-                name.removeprefix(DEAD_LETTER_HEADER): value.decode()
-                for name, value in message.headers
-            }
-            origin = (headers["topic"], headers["partition"], headers["offset"])
-            letters.setdefault(headers["stage"], set()).add(origin)
-    finally:
-        reader.close()
+    for record in records(settings, DEAD_LETTER_TOPIC):
+        headers = {
+            name.removeprefix(DEAD_LETTER_HEADER): value.decode() for name, value in record.headers
+        }
+        origin = (headers["topic"], headers["partition"], headers["offset"])
+        letters.setdefault(headers["stage"], set()).add(origin)
     return letters
 
 

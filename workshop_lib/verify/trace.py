@@ -12,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 from elasticsearch import NotFoundError
-from kafka import TopicPartition
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.connections import consumer, elasticsearch, redis_client
+from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.identity import require_own_servers
 from workshop_lib.schema.labels import CAMPAIGN, GENDER, LEVEL, UNKNOWN
 from workshop_lib.schema.names import (
@@ -29,6 +28,7 @@ from workshop_lib.schema.names import (
 )
 from workshop_lib.schema.play import MalformedPlay, parse
 from workshop_lib.settings import Settings
+from workshop_lib.verify import actual
 from workshop_lib.verify.expected import customers
 
 
@@ -145,26 +145,11 @@ def _log(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> 
 
 
 def _kafka(settings: Settings, customer_id: int, plays: dict[int, TracedPlay]) -> None:
-    """The listener's messages: a key lives in one partition, but we look in all to be sure."""
-    reader = consumer(settings, consumer_timeout_ms=2000)
-    try:
-        topic = settings.topic(PLAYS_TOPIC)
-        partitions = [
-            TopicPartition(topic, n) for n in sorted(reader.partitions_for_topic(topic) or ())
-        ]
-        if not partitions:
-            return
-        reader.assign(partitions)
-        ends = reader.end_offsets(partitions)
-        reader.seek_to_beginning(*partitions)
-        key = str(customer_id).encode()
-        while any(reader.position(p) < ends[p] for p in partitions):
-            for messages in reader.poll(timeout_ms=1000).values():
-                for message in messages:
-                    if message.key == key:
-                        _message(plays, message)
-    finally:
-        reader.close()
+    """The listener's records: a key lives in one partition, but we look in all to be sure."""
+    key = str(customer_id).encode()
+    for record in actual.records(settings, PLAYS_TOPIC):
+        if record.key == key:
+            _message(plays, record)
 
 
 def _message(plays: dict[int, TracedPlay], message: Any) -> None:

@@ -14,9 +14,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
-from kafka import TopicPartition
 
-from workshop_lib.runtime.connections import consumer, redis_client
+from workshop_lib.runtime.connections import redis_client
 from workshop_lib.schema.names import (
     DEAD_LETTER_TOPIC,
     INTERESTS_INDEX,
@@ -98,7 +97,7 @@ def accounts(settings: Settings, written: Written, phone: Iterable[str]) -> list
     """Every hop's account; ``phone``: the keys of all messages that a phone ever showed."""
     actual.refresh(settings)
     everything = written.plays.keys() | written.broken
-    sent = [json.loads(value)["event_id"] for value in _values(settings, PLAYS_TOPIC)]
+    sent = [json.loads(r.value)["event_id"] for r in actual.records(settings, PLAYS_TOPIC)]
     file, topic = _letters_of_file(settings), _letters_of_topic(settings)
     outbox, dead_messages = _outbox(settings)
     sms = {
@@ -128,28 +127,9 @@ def _events(settings: Settings, index: str) -> list[int]:
     return [row["event_id"] for row in actual.documents(settings, index, "event_id")]
 
 
-def _values(settings: Settings, topic: str) -> list[bytes]:
-    """The value of every record that ``topic`` holds now."""
-    reader = consumer(settings)
-    try:
-        name = settings.topic(topic)
-        partitions = [TopicPartition(name, n) for n in reader.partitions_for_topic(name) or ()]
-        if not partitions:
-            return []
-        reader.assign(partitions)
-        ends = reader.end_offsets(partitions)
-        reader.seek_to_beginning(*partitions)
-        found: list[bytes] = []
-        while any(reader.position(p) < ends[p] for p in partitions):
-            for records in reader.poll(timeout_ms=1000).values():
-                found += [record.value or b"" for record in records]
-        return found
-    finally:
-        reader.close()
-
-
 def _letters_of_topic(settings: Settings) -> set[str]:
-    return {value.decode("utf-8", "replace") for value in _values(settings, DEAD_LETTER_TOPIC)}
+    letters = actual.records(settings, DEAD_LETTER_TOPIC)
+    return {(letter.value or b"").decode("utf-8", "replace") for letter in letters}
 
 
 def _letters_of_file(settings: Settings) -> set[str]:
