@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from rich.markup import escape
@@ -87,28 +87,52 @@ def parse_until(text: str) -> datetime:
 
 
 def import_(
-    source: Path = typer.Argument(help="Folder with tracks.csv, cust.csv, music.csv, clicks.csv."),
+    source: Path = typer.Argument(
+        help="Folder with tracks.csv, cust.csv, music.csv, clicks.csv; with --from, a file."
+    ),
+    of: Literal["spotify", "lastfm", "listenbrainz"] | None = typer.Option(
+        None, "--from", help="SOURCE is your own listening: the export of such an account."
+    ),
+    days: int = typer.Option(14, help="With --from: the last so many days of it."),
+    timezone: str = typer.Option("UTC", help="With --from: where you listen, as Asia/Seoul."),
     folder: Path | None = FOLDER,
     force: bool = FORCE,
     as_json: bool = AS_JSON,
 ) -> None:
-    """Take in the original demo's own files; tell what was accepted and what was not, and why.
+    """Import files of plays, or your own listening; report what was accepted, and what not and why.
 
-    Refused lines go to rejected.jsonl beside the world. Example: workshop data import ~/music
+    Refused lines go to rejected.jsonl beside the world. Your own listening becomes one listener
+    among simulated ones, and stays on this machine.
+
+    Example: workshop data import ~/music
+
+    Example: workshop data import --from spotify my_spotify_data.zip --timezone Asia/Seoul
     """
-    from workshop_lib.world.import_ import import_ as take
+    from workshop_lib.world.import_ import import_ as import_files
+    from workshop_lib.world.own_world import import_listening
 
     folder = _free(folder, force)
     with RichProgress(err) as progress:
-        report = take(source, folder, progress=progress)
+        if of:
+            report = import_listening(
+                of, source, folder, days=days, timezone=timezone, progress=progress
+            )
+        else:
+            report = import_files(source, folder, progress=progress)
     if as_json:
         print_json(report)
         return
-    _print_report(report, folder)
+    _print_accounts(report)
+    refused = sum(account["rejected"] for account in report["files"].values())
+    where = f" Refused lines: {folder / 'rejected.jsonl'}." if refused else ""
+    if of:
+        _print_listening(report["listening"], where)
+    else:
+        _print_recording(report, where)
 
 
-def _print_report(report: dict[str, Any], folder: Path) -> None:
-
+def _print_accounts(report: dict[str, Any]) -> None:
+    """What became of the lines of each file."""
     table = Table()
     for name in ("file", "lines", "accepted", "rejected", "header", "blank", "mended"):
         table.add_column(name, justify="left" if name == "file" else "right")
@@ -117,8 +141,9 @@ def _print_report(report: dict[str, Any], folder: Path) -> None:
     out.print(table)
     for line in _remarks(report):
         say(f"  {escape(line)}")
-    rejected = sum(account["rejected"] for account in report["files"].values())
-    where = f" Refused lines: {folder / 'rejected.jsonl'}." if rejected else ""
+
+
+def _print_recording(report: dict[str, Any], where: str) -> None:
     sorted_ = (
         f", {report['out_of_order']:,} of them sorted by time" if report["out_of_order"] else ""
     )
@@ -126,6 +151,18 @@ def _print_report(report: dict[str, Any], folder: Path) -> None:
         f"{report['distinct_plays']:,} plays from {report['first']} to {report['last']}{sorted_}"
         f"; {report['kinds']['duplicate']:,} repeated lines. Dates without a time zone are taken"
         f" as UTC.{where}"
+    )
+
+
+def _print_listening(found: dict[str, Any], where: str) -> None:
+    older = f"; {found['older']:,} older ones are left out (--days)" if found["older"] else ""
+    say(
+        f"Your {found['plays']:,} plays of {found['tracks']:,} tracks from {found['first']} to"
+        f" {found['last']} ({found['timezone']}) are among the simulated ones{older}.{where}"
+    )
+    say(
+        f"You are customer {found['customer_id']}, with {found['interests']:,} interests: `workshop"
+        f" trace {found['customer_id']}`. Your device, place, age and gender are unknown."
     )
 
 
@@ -145,14 +182,14 @@ def _remarks(report: dict[str, Any]) -> Iterator[str]:
         "music.csv": "title and artist of all tracks are unknown",
         "clicks.csv": "no model can be trained, so Stage 3 makes no offers",
     }
-    for name in report["missing"]:
+    for name in report.get("missing", []):
         yield f"There is no {name}: {consequence[name]}."
     where = {
         "customers": "of customers that cust.csv does not have",
         "tracks": "of tracks that music.csv does not have",
         "zips": "in no state, as no list has their zip",
     }
-    for what, found in report["unmatched"].items():
+    for what, found in report.get("unmatched", {}).items():
         if found["plays"] and not (what == "tracks" and "music.csv" in report["missing"]):
             yield f"{found['plays']:,} plays {where[what]}, for example {found['example']!r}"
 

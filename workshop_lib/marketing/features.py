@@ -57,7 +57,8 @@ def history(spark: SparkSession, tracks_csv: Path) -> DataFrame:
             F.try_to_timestamp("played_at").alias("played_at"),
             (F.col("is_mobile") == 1).alias("is_mobile"),
         )
-        .dropna()  # a number too large, a day that no calendar has
+        # A number too large, a day that no calendar has; the device may be unknown.
+        .dropna(subset=["event_id", "customer_id", "track_id", "played_at"])
         .dropDuplicates(["event_id"])
     )
 
@@ -66,7 +67,7 @@ def features(plays: DataFrame, as_of: datetime, days: int = HISTORY_DAYS) -> Dat
     """One row per customer who played in the ``days`` before ``as_of`` (that moment excluded).
 
     - morning, afternoon, evening, night: shares of plays by the hour (UTC) they began; sum 1
-    - mobile: share of plays on a mobile, 0–1
+    - mobile: share of the plays with a known device that were on a mobile, 0–1
     - unique_tracks: different tracks per play, 0–1; low means favourites again and again
     - plays_per_day: plays per day on which the customer played at all
     - recency_days: days from the last play to ``as_of``
@@ -80,7 +81,7 @@ def features(plays: DataFrame, as_of: datetime, days: int = HISTORY_DAYS) -> Dat
         .groupBy("customer_id")
         .agg(
             *(_share(condition).alias(name) for name, condition in parts.items()),
-            _share(F.col("is_mobile")).alias("mobile"),
+            F.coalesce(_share(F.col("is_mobile")), F.lit(0.0)).alias("mobile"),
             (_distinct("track_id") / F.count("*")).alias("unique_tracks"),
             (F.count("*") / _distinct(F.to_date("played_at"))).alias("plays_per_day"),
             (

@@ -1,9 +1,10 @@
 """The play: its fields, its limits, and its two forms, a line of the log and JSON.
 
 The line, without a header: ``event_id,customer_id,track_id,"YYYY-MM-DD HH:MM:SS",0|1,"zip"``;
-seconds may have up to three decimals. Times are UTC. Everything that reads plays takes the
-rules from here, so that all agree on what is malformed: the importer, the shippers, the
-streams and the score call or derive from this; Logstash's rules are generated from it.
+seconds may have up to three decimals; neither 0 nor 1 means that the device is unknown. Times
+are UTC. Everything that reads plays takes the rules from here, so that all agree on what is
+malformed: the importer, the shippers, the streams and the score call or derive from this;
+Logstash's rules are generated from it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ FIELDS: Final[dict[str, Field]] = {
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?",
         "a UTC date like 2026-01-31T12:00:00.000Z",
     ),
-    "is_mobile": Field("boolean", r"[01]", "true or false"),
+    "is_mobile": Field("boolean", r"[01]?", "true, false or null (unknown)"),
     "zip": Field("keyword", r"[0-9-]{0,10}", "a text of up to 10 digits and dashes"),
 }
 #: One play, as in topic ``plays`` (JSON, key = customer id) and index ``plays-raw``.
@@ -63,17 +64,19 @@ _WELL_FORMED = re.compile(
     ).encode()
 )
 _CONTROL = re.compile(CONTROL_CHARACTER)
+_FLAGS: Final[dict[bytes, bool | None]] = {b"1": True, b"0": False, b"": None}
 _PATTERNS = {name: re.compile(each, re.ASCII) for name, each in PATTERNS.items()}
 
 
 class Play(NamedTuple):
-    """A listener started a track. ``played_at`` is milliseconds since 1970, UTC."""
+    """A listener started a track. ``played_at`` is milliseconds since 1970, UTC; ``is_mobile``
+    is None where the device is unknown."""
 
     event_id: int
     customer_id: int
     track_id: int
     played_at: int
-    is_mobile: bool
+    is_mobile: bool | None
     zip: str
 
 
@@ -92,7 +95,7 @@ def parse(line: bytes, latest: int | None = None) -> Play:
     fields = match.groups() if match else _explain(line)
     event, customer, track, when, mobile, zip_code = fields
     play = Play(
-        int(event), int(customer), int(track), _millis(when), mobile == b"1", zip_code.decode()
+        int(event), int(customer), int(track), _millis(when), _FLAGS[mobile], zip_code.decode()
     )
     if play.event_id > MAX_LONG:
         raise MalformedPlay("event_id is larger than 64 bits")
@@ -160,7 +163,8 @@ def when(millis: int, iso: bool = False) -> str:
 def to_line(play: Play) -> bytes:
     """The play as a line of the log, without a line end."""
     event, customer, track, played_at, mobile, zip_code = play
-    return f'{event},{customer},{track},"{when(played_at)}",{int(mobile)},"{zip_code}"'.encode()
+    flag = "" if mobile is None else int(mobile)
+    return f'{event},{customer},{track},"{when(played_at)}",{flag},"{zip_code}"'.encode()
 
 
 def to_document(play: Play) -> dict[str, object]:
@@ -187,12 +191,14 @@ def from_json(value: bytes, latest: int | None = None) -> Play:
     if not isinstance(document, dict) or set(document) != set(Play._fields):
         raise MalformedPlay(f"not the fields {', '.join(Play._fields)}")
     for name, kind in _JSON_TYPES.items():
-        if type(document[name]) is not kind:  # not isinstance: true is no number here
+        value_ = document[name]
+        if type(value_) is not kind and (kind, value_) != (bool, None):  # true is no number here
             raise MalformedPlay(f"{name} is no {kind.__name__}: {document[name]!r:.40}")
     play = Play(**document)
     moment = _ISO.fullmatch(str(play.played_at))
     if not moment:
         raise MalformedPlay(f"played_at is no date: {play.played_at!r:.40}")
     event, customer, track, _, mobile, zip_code = play
-    line = f'{event},{customer},{track},"{moment[1]} {moment[2]}",{mobile:d},"{zip_code}"'
+    flag = "" if mobile is None else int(mobile)
+    line = f'{event},{customer},{track},"{moment[1]} {moment[2]}",{flag},"{zip_code}"'
     return parse(line.encode("utf-8", "surrogatepass"), latest)

@@ -104,4 +104,5 @@ def _wrong(name: str) -> Column:
         # The JSON reader turns a number into text where text is wanted.
         is_text = F.col("text").rlike(rf'"{name}"\s*:\s*"')
         return value.isNull() | ~is_text | ~value.rlike(rf"^{PATTERNS[name]}\z")
-    return value.isNull()
+    # The device may be unknown; what is no boolean is null, too, so the text decides.
+    return value.isNull() & ~F.col("text").rlike(rf'"{name}"\s*:\s*null\b')

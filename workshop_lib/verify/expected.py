@@ -71,7 +71,7 @@ def customers(world: Path) -> pd.DataFrame:
     rows = _rows(world / "cust.csv")
     table = pd.DataFrame(
         {
-            name.lower(): [int(row[name]) for row in rows]
+            name.lower(): [int(row[name]) if row[name] else -1 for row in rows]  # -1: unknown
             for name in ("CustID", "Gender", "Level", "Status", "Campaign")
         }
     ).set_index("custid")
@@ -111,7 +111,7 @@ def label(plays: pd.DataFrame, world: Path) -> pd.DataFrame:
     return plays.assign(
         hour=when.dt.hour,
         minute=when.dt.floor("min"),
-        device=plays["is_mobile"].astype(bool).map(DEVICE),
+        device=plays["is_mobile"].map(DEVICE).fillna(UNKNOWN),
         gender=who.map(listeners["gender"].map(GENDER)).fillna(UNKNOWN),
         level=who.map(listeners["level"].map(LEVEL)).fillna(UNKNOWN),
         age_band=bands.fillna(UNKNOWN),

@@ -81,8 +81,15 @@ def one_of(codes: Iterable[int]) -> Check:
     return whole(min(codes), max(codes))
 
 
+def gender(field: str, day_first: bool | None) -> Field:
+    """A code of ``GENDER``, or nothing where it is unknown."""
+    return one_of(GENDER)(field, day_first) if field else Field("")
+
+
 def flag(field: str, day_first: bool | None) -> Field:
-    """1 or 0; also as true and false."""
+    """1 or 0; also as true and false; nothing where the device is unknown."""
+    if not field:
+        return Field("")
     words = {"true": "1", "false": "0"}
     if field.casefold() in words:
         return Field(words[field.casefold()], "true and false as 1 and 0")
@@ -111,7 +118,8 @@ def birth_year(field: str, day_first: bool | None) -> Field:
 
 
 def seconds(field: str, day_first: bool | None) -> Field:
-    return whole(1, 86_400)(field, day_first)
+    """A length, or nothing where it is unknown."""
+    return whole(1, 86_400)(field, day_first) if field else Field("")
 
 
 def ad(field: str, day_first: bool | None) -> Field:
@@ -200,7 +208,7 @@ COLUMNS: Final[dict[str, Columns]] = {
     "cust.csv": {
         "CustID": Column(whole(), ("customerid", "customer", "id")),
         "Name": Column(text, needed=False),
-        "Gender": Column(one_of(GENDER)),
+        "Gender": Column(gender),
         "Address": Column(text, needed=False),
         "zip": Column(zip_code, ("zipcode",)),
         "SignDate": Column(text, needed=False),

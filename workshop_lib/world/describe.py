@@ -15,7 +15,7 @@ import pandas as pd
 from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.labels import CAMPAIGN, LEVEL, UNKNOWN
 from workshop_lib.world.import_ import reason_kind
-from workshop_lib.world.ledger import interest_hits, totals
+from workshop_lib.world.ledger import interest_hits, totals_of
 from workshop_lib.world.read import load_clicks, load_customers, load_tracks
 
 TOP: Final = 10
@@ -64,13 +64,7 @@ def _totals(
     plays: pd.DataFrame, when: pd.Series, customers: pd.DataFrame, tracks: pd.DataFrame
 ) -> dict[str, dict[str, int]]:
     """Plays per label that occurs; hours, weekdays and ages in their order, others most first."""
-    found = totals(
-        customers.set_index("customer_id"),
-        plays["customer_id"].to_numpy(),
-        plays["played_at"].to_numpy(),
-        plays["is_mobile"].to_numpy(dtype=bool),
-        plays["zip"].value_counts().to_dict(),
-    )
+    found = totals_of(plays, customers)
     weekdays = when.dt.dayofweek.value_counts()
     track = plays["track_id"].map(tracks.set_index("track_id")["title"])
     artist = plays["track_id"].map(tracks.set_index("track_id")["artist"])

@@ -14,7 +14,7 @@ import re
 import shutil
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.schema.play import CONTROL_CHARACTER, MalformedPlay, Play, parse, when
 from workshop_lib.world import dialect, ledger
 from workshop_lib.world.columns import COLUMNS, Rejected, checked, zip_code
@@ -34,8 +35,6 @@ from workshop_lib.world.publish import staged
 
 PLAYS_FILE: Final = "tracks.csv"
 NEEDED: Final = (PLAYS_FILE, "cust.csv")
-#: Called with (file, bytes done, bytes of the file) now and then.
-Progress = Callable[[str, int, int], None]
 _EVERY = 20_000
 _CONTROL = re.compile(CONTROL_CHARACTER)
 #: A column named by a header is wrong for the file when so many of its lines contradict it.
@@ -250,7 +249,8 @@ class PlayColumns:
         code = self.code_of_zip.setdefault(play.zip, len(self.zips))
         if code == len(self.zips):
             self.zips.append(play.zip)
-        values = (play.event_id, play.customer_id, play.track_id, play.played_at, play.is_mobile)
+        mobile = -1 if play.is_mobile is None else play.is_mobile
+        values = (play.event_id, play.customer_id, play.track_id, play.played_at, mobile)
         columns = (self.event, self.customer, self.track, self.played_at, self.mobile)
         for column, value in zip(columns, values, strict=True):
             column.append(value)
@@ -262,7 +262,7 @@ class PlayColumns:
             self.customer[i],
             self.track[i],
             self.played_at[i],
-            bool(self.mobile[i]),
+            None if self.mobile[i] < 0 else bool(self.mobile[i]),
             self.zips[self.place[i]],
         )
 
@@ -271,7 +271,7 @@ class PlayColumns:
         played_at = np.array(self.played_at)
         order = np.argsort(played_at, kind="stable")
         columns = (played_at, *map(np.array, (self.customer, self.track)))
-        mobile, place = np.array(self.mobile).astype(bool), np.array(self.place)
+        mobile, place = np.array(self.mobile), np.array(self.place)
         plays = Plays(*(column[order] for column in (*columns, mobile, place)))
         return np.array(self.event)[order], plays
 
@@ -281,7 +281,7 @@ def import_(
     folder: Path,
     *,
     now: datetime | None = None,
-    progress: Progress = lambda name, done, size: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Read the files in ``source``, write the world into ``folder``; the report.
 

@@ -83,11 +83,27 @@ def line_table(
             "customer_id": pa.array(plays.customer.astype(np.int32), mask=malformed),
             "track_id": pa.array(plays.track.astype(np.int32), mask=malformed),
             "played_at": pa.array(plays.played_at, mask=malformed),
-            "is_mobile": pa.array(plays.mobile, mask=malformed),
+            "is_mobile": pa.array(plays.mobile == 1, mask=malformed | (plays.mobile == -1)),
             "zip": labels(place, names.tolist(), malformed),
             "reason": labels(reason_code, texts.tolist(), ~malformed),
         }
     )
+
+
+#: The columns of ``line_table``, for a table made from pandas.
+SCHEMA = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("kind", pa.string()),
+        ("event_id", pa.int64()),
+        ("customer_id", pa.int32()),
+        ("track_id", pa.int32()),
+        ("played_at", pa.int64()),
+        ("is_mobile", pa.bool_()),
+        ("zip", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
 
 
 def write_lines(table: pa.Table, path: Path) -> None:
@@ -107,7 +123,7 @@ def totals(
     customers: pd.DataFrame,
     customer: Ints,
     played_at: Ints,
-    mobile: np.ndarray,
+    mobile: np.ndarray | pd.Series,
     plays_per_zip: Mapping[Any, int],
 ) -> dict[str, dict[str, int]]:
     """Plays per hour, device, gender, level, age band and state.
@@ -136,9 +152,26 @@ def totals(
     hours = np.bincount(played_at // HOUR % 24, minlength=24)
     return {
         "hour": {str(hour): n for hour, n in enumerate(hours.tolist())},
-        "device": {name: int(np.count_nonzero(mobile == flag)) for flag, name in DEVICE.items()},
+        "device": _devices(mobile),
         "gender": sums(known["gender"].map(GENDER), tuple(GENDER.values())),
         "level": sums(known["level"].map(LEVEL), tuple(LEVEL.values())),
         "age_band": sums(band, tuple(AGE_LABELS)),
         "state": {str(name): n for name, n in per_state.astype(int).to_dict().items() if n},
     }
+
+
+def _devices(mobile: np.ndarray | pd.Series) -> dict[str, int]:
+    found = {name: int(np.count_nonzero(mobile == flag)) for flag, name in DEVICE.items()}
+    unknown = len(mobile) - sum(found.values())
+    return found | ({UNKNOWN: unknown} if unknown else {})
+
+
+def totals_of(plays: pd.DataFrame, customers: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """``totals`` of the ledger's rows, each event once, and of ``read.load_customers``."""
+    return totals(
+        customers.set_index("customer_id"),
+        plays["customer_id"].to_numpy(dtype=np.int64),
+        plays["played_at"].to_numpy(dtype=np.int64),
+        plays["is_mobile"],
+        plays["zip"].fillna("").value_counts().to_dict(),
+    )

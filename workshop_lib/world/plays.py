@@ -27,12 +27,13 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Plays:
-    """Columns of equal length; ``place`` is an index into a list of zips (see ``zip_list``)."""
+    """Columns of equal length; ``mobile`` is -1 where the device is unknown; ``place`` is an
+    index into a list of zips (see ``zip_list``)."""
 
     played_at: Ints
     customer: Ints
     track: Ints
-    mobile: NDArray[np.bool_]
+    mobile: NDArray[np.bool_] | NDArray[np.int8]
     place: Ints
 
     def __len__(self) -> int:
@@ -62,7 +63,7 @@ def csv_lines(
     event_id: Ints, plays: Plays, zips: np.ndarray, malformed: Mapping[int, bytes]
 ) -> Iterator[bytes]:
     """``tracks.csv`` in pieces. ``malformed``: row → the bytes of its line, without a line end."""
-    device = pa.array(['",0,"', '",1,"'])
+    device = pa.array(['",0,"', '",1,"', '",,"'])  # the last: unknown
     place = pa.array([f'{code}"\n' for code in zips.tolist()])
     rows = np.array(sorted(malformed), dtype=np.int64)
     for start in range(0, len(plays), CHUNK):
@@ -73,7 +74,7 @@ def csv_lines(
             *(piece for column in ids for piece in (pc.cast(pa.array(column), pa.string()), ",")),
             '"',
             pc.replace_substring(when, ".000", ""),  # decimals only where there are any
-            device.take(pa.array(part.mobile.astype(np.int8))),
+            device.take(pa.array(part.mobile.astype(np.int8) % 3)),
             place.take(pa.array(part.place)),
             "",
         ).cast(pa.binary())

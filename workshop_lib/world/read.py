@@ -28,9 +28,10 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
         ) from None
 
 
-def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+def _whole(table: pd.DataFrame, column: str, path: Path, unknown: str = "") -> pd.Series:
+    """The column as numbers; ``unknown`` stands for an empty field, if that may be."""
     try:
-        return pd.to_numeric(table[column], errors="raise").astype("int64")
+        return pd.to_numeric(table[column].replace("", unknown), errors="raise").astype("int64")
     except (ValueError, TypeError) as error:
         raise WorkshopError(
             f"{path}, column {column}: {error}.",
@@ -43,8 +44,8 @@ def _whole(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
 def load_customers(folder: Path) -> pd.DataFrame:
     """customer_id, gender, birth_year, zip, level, status, campaign.
 
-    Codes as in ``schema.labels``; zip is text; birth_year is Int32, missing where unknown. All
-    others are int64. Raises ``WorkshopError`` when the file is missing or holds no numbers.
+    Codes as in ``schema.labels``; gender is -1, birth_year (Int32) missing where unknown; zip is
+    text, all others are int64. Raises ``WorkshopError`` when the file is missing or wrong.
     """
     path = folder / "cust.csv"
     table = _read(folder, path.name)
@@ -52,7 +53,7 @@ def load_customers(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "customer_id": _whole(table, "CustID", path),
-            "gender": _whole(table, "Gender", path),
+            "gender": _whole(table, "Gender", path, unknown="-1"),
             "birth_year": pd.to_numeric(years.replace("", None), errors="coerce").astype("Int32"),
             "zip": table["zip"],
             "level": _whole(table, "Level", path),
@@ -63,7 +64,7 @@ def load_customers(folder: Path) -> pd.DataFrame:
 
 
 def load_tracks(folder: Path) -> pd.DataFrame:
-    """track_id, title, artist, length_seconds (int64)."""
+    """track_id, title, artist, length_seconds (int64; 0: unknown)."""
     path = folder / "music.csv"
     table = _read(folder, path.name)
     return pd.DataFrame(
@@ -71,7 +72,7 @@ def load_tracks(folder: Path) -> pd.DataFrame:
             "track_id": _whole(table, "TrackId", path),
             "title": table["Title"],
             "artist": table["Artist"],
-            "length_seconds": _whole(table, "Length", path),
+            "length_seconds": _whole(table, "Length", path, unknown="0"),
         }
     )
 
