@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from math import ceil
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -122,13 +123,13 @@ def draw_lag(behind: Sequence[tuple[float, int]], started: float) -> None:
 
 
 def draw_headroom(needed: Mapping[int, float], box: float) -> None:
-    """Plays per second that so many times the load need, against what one box does."""
+    """Plays per second that so many times the load need, against what one machine does."""
     axes = figures.axes()
     factors = list(needed)
     axes.plot(factors, list(needed.values()), "o-", color=BLUE, label="needed at the peak hour")
-    axes.axhline(box, color=ORANGE, linestyle="--", label=f"this box: {box:,.0f} a second")
+    axes.axhline(box, color=ORANGE, linestyle="--", label=f"this machine: {box:,.0f} a second")
     for factor, rate in needed.items():
-        text = "fits" if rate <= box else f"{rate / box:,.0f} boxes"
+        text = "fits" if rate <= box else f"{ceil(rate / box):,} machines"
         axes.annotate(text, (factor, rate), (-4, 8), textcoords="offset points", ha="right")
     axes.margins(y=0.12)
     axes.set(
@@ -136,7 +137,7 @@ def draw_headroom(needed: Mapping[int, float], box: float) -> None:
         yscale="log",
         xlabel="times the load of today",
         ylabel="plays a second",
-        title="One box, and how far it goes",
+        title="What one machine can do",
     )
     axes.legend(frameon=False, loc="lower right")
     plt.show()
