@@ -109,6 +109,7 @@ class Site:
         addresses = running["addresses"] | (
             json.loads(secrets.read_text()) if secrets.exists() else {}
         )
+        addresses["identity"] = running.get("identity", "")
         self.settings = Settings(
             home=self.home, stack=running["stack"], namespace="", data=None, **addresses
         )
