@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="none: no security")
     elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of a cluster")
     redis_url: str = Field("", description="none while the servers are down")
+    redis_url_web: str = Field("", description="the page's, which only reads; default redis_url")
     redis_prefix: str = "workshop:"
     kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
     elasticsearch_port: int = Field(9200, description="of the embedded stack, if it is free")

@@ -64,7 +64,7 @@ def test_the_size_of_all_files_is_the_one_that_progress_counts_to(up: Settings) 
 def test_a_taken_port_was_moved_and_the_settings_know(up: Settings, taken_port: int) -> None:
     (redis,) = (s for s in stack.status(up) if s.name == "redis")
     assert redis.port != taken_port
-    assert up.redis_url == f"redis://127.0.0.1:{redis.port}/0"
+    assert up.redis_address == f"redis://127.0.0.1:{redis.port}/0"
     assert redis_client(up).ping()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,13 @@ def test_a_name_that_is_spelled_out_is_found(code: str) -> None:
 )
 def test_the_same_word_as_a_column_or_in_prose_is_not(code: str) -> None:
     assert not list(spelled(code))
+
+
+def test_reset_knows_every_key_of_redis() -> None:
+    text = (PROJECT / "workshop_lib" / "schema" / "names.py").read_text()
+    redis = text[text.index("# Redis ---") : text.index("#: Key without prefix")]
+    prefixes = text[text.index("# The first parts of keys") : text.index("#: Patterns of all keys")]
+    keys = [m[1] for m in re.finditer(r'^\w+: Final = "(.+)"', redis + prefixes, re.MULTILINE)]
+    keys.remove(names.SMS_GROUP)  # of a stream, no key
+    assert len(keys) > 12
+    assert [k for k in keys if not any(fnmatch(k + "1", p) or k == p for p in names.ALL_KEYS)] == []

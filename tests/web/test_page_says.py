@@ -56,6 +56,13 @@ def made_up_play(title: str = "A title", artist: str = "An artist") -> dict[str,
     }
 
 
+def through(address: str, port: int) -> str:
+    """The address with another port, and the same user and password."""
+    parts = urlsplit(address)
+    user = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user[0]}{user[1]}127.0.0.1:{port}").geturl()
+
+
 @pytest.fixture
 def cables(filled: Settings) -> dict[str, Cable]:
     """A cable of one's own to each store."""
@@ -71,7 +78,7 @@ def test_each_store_away_is_said_apart_and_mended_by_itself(
 ) -> None:
     behind = filled.model_copy(
         update={
-            "redis_url": f"redis://127.0.0.1:{cables['redis'].port}/0",
+            "redis_url": through(filled.redis_url, cables["redis"].port),
             "elasticsearch_url": f"http://127.0.0.1:{cables['elasticsearch'].port}",
             "home": filled.home / "cables",
         }
@@ -99,7 +106,7 @@ def test_with_both_stores_away_from_the_start_the_page_is_there(
         cable.cut()
     behind = filled.model_copy(
         update={
-            "redis_url": f"redis://127.0.0.1:{cables['redis'].port}/0",
+            "redis_url": through(filled.redis_url, cables["redis"].port),
             "elasticsearch_url": f"http://127.0.0.1:{cables['elasticsearch'].port}",
             "home": filled.home / "away",
         }

@@ -25,7 +25,6 @@ HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
 PASSED = (
     "elasticsearch_url",
     "elasticsearch_username",
-    "redis_url",
     "redis_prefix",
     "namespace",
     "web_host",
@@ -43,6 +42,7 @@ def command(settings: Settings, port: int) -> process.Command:
     require_own_stores(settings)
     node.install()
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
+    variables["WORKSHOP_REDIS_URL"] = settings.redis_url_web or settings.redis_url
     for name in ("elasticsearch_api_key", "elasticsearch_password"):
         variables[f"WORKSHOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
     return process.Command(

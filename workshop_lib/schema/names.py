@@ -75,8 +75,9 @@ CAP_PREFIX: Final = "cap:"
 SMS_SENT_PREFIX: Final = "sms:sent:"
 #: Patterns of all keys of a namespace.
 ALL_KEYS: Final = (
-    *(OPTOUTS, OPTOUTS_LOADED, STREAMS_PROGRESS, f"{INTERESTS_PREFIX}*", f"{TARGETS_PREFIX}*"),
-    *(f"{LIVE_PREFIX}*", f"{COOLDOWN_PREFIX}*", f"{CAP_PREFIX}*", "sms:*"),
+    *(OPTOUTS, OPTOUTS_LOADED, "streams:*", "sms:*"),
+    *(f"{INTERESTS_PREFIX}*", f"{TARGETS_PREFIX}*", f"{LIVE_PREFIX}*"),
+    *(f"{COOLDOWN_PREFIX}*", f"{CAP_PREFIX}*"),
 )
 #: What offers and messages leave behind; opt-outs are not among them.
 OFFER_KEYS: Final = (f"{COOLDOWN_PREFIX}*", f"{CAP_PREFIX}*", f"{TARGETS_PREFIX}*", "sms:*")

@@ -162,7 +162,7 @@ def give(folder: Path, user: pwd.struct_passwd) -> None:
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-def health(port: int) -> str:
+def health(settings: Settings, port: int) -> str:
     """ "" when it answers and is not red, else why not."""
     client = Elasticsearch(f"http://127.0.0.1:{port}", request_timeout=3, max_retries=0)
     try:

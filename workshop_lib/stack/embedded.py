@@ -24,6 +24,8 @@ from workshop_lib.runtime.state_file import load, save
 from workshop_lib.runtime.wait import SERVER_SECONDS, wait_until
 from workshop_lib.settings import Settings, make_private
 from workshop_lib.stack import elasticsearch, kafka, record, redis, reset
+from workshop_lib.stack.passwords import passwords
+from workshop_lib.stack.passwords import path as passwords_file
 from workshop_lib.stack.status import ServiceStatus
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ VERSIONS = {
 }
 #: The live page, if the demo left it running; the servers do without it.
 PAGE = "web"
-HEALTH: dict[str, Callable[[int], str]] = {
+HEALTH: dict[str, Callable[[Settings, int], str]] = {
     "kafka": kafka.health,
     "elasticsearch": elasticsearch.health,
     "redis": redis.health,
@@ -99,7 +101,7 @@ def _commands(
         "elasticsearch": lambda: elasticsearch.prepare(
             settings, ports["elasticsearch"], ports["elasticsearch-transport"], java, identity
         ),
-        "redis": lambda: redis.prepare(settings.home / "redis", ports["redis"]),
+        "redis": lambda: redis.prepare(settings, ports["redis"]),
         "kafka": lambda: kafka.prepare(
             settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java, identity
         ),
@@ -159,7 +161,7 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
                 f"{name} ended while starting: {process.tail(log)}",
                 f"The whole log is {log}; `workshop doctor` checks the machine.",
             )
-        return not HEALTH[name](port)
+        return not HEALTH[name](settings, port)
 
     try:
         wait_until(well, SERVER_SECONDS, name, every=0.2)
@@ -167,7 +169,7 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
         if error.todo:
             raise
         raise WorkshopError(
-            f"{name} {HEALTH[name](port) or 'is not well'} after {SERVER_SECONDS} s:"
+            f"{name} {HEALTH[name](settings, port) or 'is not well'} after {SERVER_SECONDS} s:"
             f" {process.tail(log)}",
             f"The whole log is {log}; `workshop doctor` checks the machine.",
         ) from None
@@ -177,10 +179,10 @@ def _remember(settings: Settings, ports: dict[str, int], identity: str) -> None:
     addresses = {
         "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
-        "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
     }
-    mark_redis(settings.model_copy(update={**addresses, "identity": identity}))
-    record.remember(settings, "embedded", addresses, identity=identity)
+    secrets = redis.urls(passwords(settings), ports["redis"])
+    mark_redis(settings.model_copy(update={**secrets, "identity": identity}))
+    record.remember(settings, "embedded", addresses, secrets, identity)
 
 
 def down(settings: Settings) -> list[str]:
@@ -199,6 +201,7 @@ def remove(settings: Settings) -> None:
     down(settings)
     for path in reset.state_of_servers(settings):
         reset.clear(path)
+    passwords_file(settings).unlink(missing_ok=True)
     for folder in (
         settings.home / "kafka",
         settings.home / "redis",
@@ -225,7 +228,7 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
         problem = "runs on a port that is not known: `workshop down`, then `workshop up`"
         return ServiceStatus(name, VERSIONS[name], None, found.pid, process.memory(found), problem)
     return ServiceStatus(
-        name, VERSIONS[name], port, found.pid, process.memory(found), HEALTH[name](port)
+        name, VERSIONS[name], port, found.pid, process.memory(found), HEALTH[name](settings, port)
     )
 
 

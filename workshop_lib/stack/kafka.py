@@ -16,6 +16,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
 from workshop_lib.runtime.process import Command
+from workshop_lib.settings import Settings
 
 VERSION = "4.3.1"
 HEAP = "512m"
@@ -119,7 +120,7 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java, cluster: 
     )
 
 
-def health(port: int) -> str:
+def health(settings: Settings, port: int) -> str:
     """ "" when it answers, else why not."""
     try:
         client = KafkaAdminClient(

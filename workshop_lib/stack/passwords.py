@@ -1,0 +1,31 @@
+"""The passwords of the embedded servers' users, in a file for its owner only.
+
+In: Settings. Out: user → password. They are made once and stay until ``down --clean``: what still
+runs when a server is started again goes on with the same ones.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from workshop_lib.runtime import state_file
+from workshop_lib.settings import Settings
+
+#: Server and user.
+USERS: Final = ("redis.kit", "redis.web")
+
+
+def path(settings: Settings) -> Path:
+    return settings.home / "passwords.json"
+
+
+def passwords(settings: Settings) -> dict[str, str]:
+    """The passwords of all users, made where there are none yet."""
+    todo = "Run `workshop down`, delete the file, then run `workshop up`."
+    known = state_file.load(path(settings), todo) or {}
+    wanted = {user: known.get(user) or secrets.token_hex(24) for user in USERS}
+    if wanted != known:
+        state_file.save(path(settings), wanted, 0o600, indent=2)
+    return wanted
