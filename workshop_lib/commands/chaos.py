@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from workshop_lib.runtime.console import err, out, print_json
+from workshop_lib.runtime.console import err, out, print_json, stop_on_signal
 
 
 def chaos(
@@ -22,6 +22,7 @@ def chaos(
     Kills, freezes and restarts servers and processes, blocks the store, changes the log. Takes
     about half a minute a round, in a home of its own; what you have stays untouched. Exit code 0
     only if nothing was lost, duplicated or invented, and the checker saw its negative controls.
+    Ctrl-C ends it after this round, with the account so far.
 
     Example: [b]workshop chaos --rounds 5 --seed 7[/b]
     """
@@ -29,8 +30,8 @@ def chaos(
     from workshop_lib.settings import Settings
     from workshop_lib.verify.chaos.run import run
 
-    with RichProgress(err) as progress:
-        result = run(Settings().home / "chaos", seed, rounds, fault, progress)
+    with stop_on_signal() as stop, RichProgress(err) as progress:
+        result = run(Settings().home / "chaos", seed, rounds, fault, progress, stop)
     found = result.as_dict()
     if report:
         report.write_text(markdown(found), encoding="utf-8")

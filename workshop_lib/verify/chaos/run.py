@@ -44,6 +44,11 @@ class Round:
     restarted: list[str] = field(default_factory=list)
     error: str = ""  # why the fault could not be injected, or was not refused
 
+    def as_line(self) -> str:
+        seconds = "not recovered" if self.seconds is None else f"{self.seconds:.1f} s"
+        again = f"; started again: {', '.join(self.restarted)}" if self.restarted else ""
+        return f"{self.fault}: {seconds}{again}{'; ' if self.error else ''}{self.error}"
+
 
 @dataclass
 class Report:
@@ -97,11 +102,12 @@ def run(
     rounds: int,
     only: list[str] | None = None,
     progress: Progress = silent,
+    stop: threading.Event | None = None,
 ) -> Report:
     """Inject ``rounds`` faults, all of them before any comes again, in an order of the seed.
 
-    ``only``: these faults. ``home`` is removed first. Raises ``WorkshopError`` when the pipeline
-    does not even start.
+    ``only``: these faults. ``stop``: no further round, but the account of those that were.
+    ``home`` is removed first. Raises ``WorkshopError`` when the pipeline does not even start.
     """
     began = time.monotonic()
     with_page = node.ready() and (only is None or any("web" in name for name in only))
@@ -119,12 +125,15 @@ def run(
         _begin(site)
         order: list[str] = []
         for number in range(rounds):
+            if stop and stop.is_set():
+                break
             if not order:
                 order = sorted(only or table)
                 site.draw.shuffle(order)
             fault = order.pop()
             progress("rounds", number, rounds, fault)
             done.append(_round(site, fault, *table[fault]))
+            log.info("%d of %d: %s", number + 1, rounds, done[-1].as_line())
         progress("rounds", rounds, rounds, "settling")
         site.writer.stop()
         found = _settled(site)
