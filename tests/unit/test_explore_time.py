@@ -57,6 +57,9 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
 def test_a_range_is_called_what_kibana_calls_it() -> None:
     assert str(TimeRange("now-24h", "now")) == "Last 24 hours"
     assert str(TimeRange.between(NOON, NOON + HOUR)) == "2026-01-31 12:00 to 2026-01-31 13:00"
+    assert str(TimeRange("2026-01-31T12:00", "2026-02-01T00:00")) == (
+        "2026-01-31 12:00 to 2026-02-01 00:00"
+    )
     assert all(str(TimeRange.named(name)) == name for name in COMMONLY_USED)
 
 

@@ -113,7 +113,8 @@ class TimeRange:
 
 def short(text: str) -> str:
     """An absolute time without seconds that are zero: ``2026-01-31 12:00``."""
-    return text.replace("T", " ").removesuffix("Z").removesuffix(".000").removesuffix(":00")
+    day_and_time = text.replace("T", " ").removesuffix("Z").removesuffix(".000")
+    return day_and_time.removesuffix(":00") if day_and_time.count(":") == 2 else day_and_time
 
 
 def readable(ms: int) -> str:

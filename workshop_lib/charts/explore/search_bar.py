@@ -43,9 +43,9 @@ class SearchBar:
         self.forward = button("Forward ▶", "Forward to the search after", on(self._forward))
         self.refresh = button("Refresh", "Ask again", on(self._at), "primary")
         ranges = [*COMMONLY_USED, ABSOLUTE]
-        self.time = choice("Time range", ranges, "260px", on(self._take_time))
-        self.start = entry("from", changed=on(self._take_moments))
-        self.end = entry("to", changed=on(self._take_moments))
+        self.time = choice("Time range", ranges, "230px", on(self._take_time))
+        self.start = entry("from", "170px", changed=on(self._take_moments))
+        self.end = entry("to", "170px", changed=on(self._take_moments))
         self.start.style.description_width = self.end.style.description_width = "36px"
         self.query = entry("Search", changed=on(self._take_query), placeholder=SYNTAX)
         self.query.layout.flex = "1 1 auto"
@@ -57,8 +57,8 @@ class SearchBar:
         self.pills = widgets.VBox()
         self.view = widgets.VBox(
             [
-                row(self.time, self.start, self.end, self.back, self.forward, self.refresh),
-                row(self.query),
+                row(self.time, self.start, self.end, self.back, self.forward),
+                row(self.query, self.refresh),
                 row(self.field, self.operator, self.value, self.add),
                 self.pills,
                 self.message,
