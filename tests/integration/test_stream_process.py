@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from stream_world import (
     counted,
@@ -27,6 +28,7 @@ from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
+from workshop_lib.stream.run import run
 
 pytestmark = [
     pytest.mark.stack,
@@ -121,3 +123,22 @@ def test_an_error_is_one_line_and_exit_code_1(stack: Settings) -> None:
     assert "workshop data generate" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (stack.home / "spark-warehouse").exists()
+
+
+def test_a_killed_java_process_is_named_and_the_next_start_goes_on(stack: Settings) -> None:
+    """Of plays that come while it is killed, none is missed."""
+    write_world(stack)
+    connections.create_topics(stack)
+    plays = random_plays(22, 600, 60)
+    send(stack, plays[:300])
+    with streaming(stack, "plays") as process:
+        wait_until(lambda: well(stack, process) and caught_up(stack, ["plays"]), 120, "the first")
+        inside = psutil.Process(process.pid).children(recursive=True)
+        (java,) = (each for each in inside if each.name() == "java")
+        java.kill()
+        send(stack, plays[300:])
+        assert process.wait(60) == 1
+    said = (stack.home / "stream.log").read_text()
+    assert "Spark's Java process has ended. Start the stream again" in said.splitlines()[-1]
+    run(stack, ["plays"], available_now=True)
+    assert set(documents(stack, "plays")) == {str(each.event_id) for each in plays}

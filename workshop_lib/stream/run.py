@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JNetworkError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
@@ -116,7 +118,7 @@ def run(
         running = [
             start(spark, settings, name, table[name], reference, available_now) for name in names
         ]
-        with publishing_progress(settings, names):
+        with _java_alive(settings), publishing_progress(settings, names):
             try:
                 while not stop.is_set() and any(each.query.isActive for each in running):
                     _follow(running, report)
@@ -126,6 +128,19 @@ def run(
                     each.stop()
             _follow(running, report)
     return {name: progress(settings, name) for name in names}
+
+
+@contextmanager
+def _java_alive(settings: Settings) -> Iterator[None]:
+    """``WorkshopError`` when Spark's Java process ends in the body, as when it is killed."""
+    try:
+        yield
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise WorkshopError(
+            "Spark's Java process has ended.",
+            "Start the stream again; it goes on where it was."
+            f" Details: {settings.logs / 'spark.log'}.",
+        ) from error
 
 
 def prepare(settings: Settings) -> None:
