@@ -27,6 +27,8 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
+#: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
+os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
 
 
 def shared_home(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -55,6 +56,18 @@ def make_private(home: Path) -> None:
         for folder in home.iterdir():
             if folder.is_dir() and not folder.is_symlink() and folder.name != "elasticsearch":
                 folder.chmod(0o700)
+
+
+def system_timezone() -> str:
+    """The system's zone by its IANA name, such as Asia/Seoul; UTC where it has none."""
+    named = os.environ.get("TZ", "").lstrip(":") or os.path.realpath("/etc/localtime")
+    name = named.partition("zoneinfo/")[2].removeprefix("posix/") or named
+    return name if name in available_timezones() else "UTC"
+
+
+def timezone() -> str:
+    """The zone of charts and answers: ``WORKSHOP_TIMEZONE``, by default the system's."""
+    return os.environ.get("WORKSHOP_TIMEZONE") or system_timezone()
 
 
 class _RunningStack(PydanticBaseSettingsSource):
@@ -178,6 +191,9 @@ class Settings(BaseSettings):
     sms_live_host: str = Field("", description="2 of 2: the gateway's host name, once more")
     sms_allowed_numbers: list[str] = Field([], description="a live gateway gets no others")
 
+    timezone: str = Field(
+        default_factory=timezone, description="of charts, answers and the page; IANA's name"
+    )
     web_host: str = Field("127.0.0.1", description="where the live page listens")
     web_port: int = Field(8080, description="of the live page, if it is free")
 
@@ -201,6 +217,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return absolute(path) if path else None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        if name and name not in available_timezones():
+            raise ValueError("a name such as Asia/Seoul, Europe/Berlin or UTC")
+        return name or system_timezone()
 
     @classmethod
     def settings_customise_sources(
@@ -267,7 +290,7 @@ def _wrong(error: Any, given: dict[str, Any]) -> str:
     """One wrong value: where it was given, the value, and what is allowed."""
     name = str(error["loc"][0])
     where = name if name in given else f"WORKSHOP_{name.upper()}"
-    allowed = error["msg"].removeprefix("Input should be ")
+    allowed = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     allowed = allowed.removeprefix("String should match pattern ").replace(
         r"'^[a-z0-9-]*$'", "small letters, digits and dashes"
     )

@@ -26,6 +26,7 @@ VARIABLES = {
     **{name: str(port) for name, port in compose.PORTS.items()},
     "WORKSHOP_HOME": "/home/me/.workshop",
     "WORKSHOP_UID": "1234",
+    "WORKSHOP_TIMEZONE": "Asia/Seoul",
     "WORKSHOP_PROJECT": "workshop-abcdef",
 }
 ALL = services("*", VARIABLES)

@@ -7,7 +7,7 @@
 // shortened to one line here, and escaped where billboard takes HTML, which is its tooltip.
 
 import { $ } from './dom.js';
-import { count, dayTime, decimal, escape, hourMinute, hourName, label, percent } from './words.js';
+import { count, dayTime, decimal, escape, hourMinute, hourName, label, offset, percent, timezone } from './words.js';
 
 /* global bb, d3 */
 
@@ -29,7 +29,8 @@ const most = { minutes: 0, hours: 0 };
 
 export function ticks(from, to, most) {
   const step = STEPS.find((each) => (to - from) / each <= most) ?? STEPS.at(-1);
-  const first = Math.ceil(from / step) * step;
+  const ahead = offset(from); // round hours are those of the zone's clocks
+  const first = Math.ceil((from + ahead) / step) * step - ahead;
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
 }
 
@@ -119,7 +120,7 @@ const CHARTS = {
       ...noLegend,
       padding: { right: 6, top: 8 },
     }),
-    tip: ([{ x }], rows) => tip(`${hourName(x)} UTC`, [['Plays', count(rows[x][1])]]),
+    tip: ([{ x }], rows) => tip(`${hourName(x)} ${timezone()}`, [['Plays', count(rows[x][1])]]),
   },
   tracks: bars((data) => data.tracks.map((t) => [t.title, t.plays, t.artist]), { width: 186 }),
   artists: bars((data) => data.artists.map((a) => [a.artist, a.plays]), { width: 186 }),

@@ -7,7 +7,7 @@ import { makeMap, showMap } from './map.js';
 import { showGender, showInterests, showModel, showNow, showOffers, showStreams, showTiles } from './panels.js';
 import { NAME_OF_CODE, stateName } from './states.js';
 import { showTables, watchTables } from './tables.js';
-import { downWords, emptyWords, statusWords, summaryWords } from './words.js';
+import { downWords, emptyWords, setTimezone, statusWords, summaryWords } from './words.js';
 
 const PARTS = ['range', 'device', 'gender', 'level', 'state'];
 const ANNOUNCE_MS = 60_000;
@@ -69,6 +69,8 @@ function chooseState(code) {
 
 function show() {
   const { redis, elasticsearch } = snapshot;
+  setTimezone(snapshot.timezone);
+  say($('timezone'), snapshot.timezone);
   // Figures of another view must not be shown with the filters of this one.
   document.body.classList.remove('waiting');
   if (redis.data) {

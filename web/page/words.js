@@ -9,10 +9,24 @@ export const decimal = (n) => short.format(n);
 export const percent = (part, all) => (all ? `${tenths.format((100 * part) / all)} %` : '–');
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-const iso = (ms) => new Date(ms).toISOString();
-export const clock = (ms) => iso(ms).slice(11, 19);
-export const hourMinute = (ms) => iso(ms).slice(11, 16);
-export const dayTime = (ms) => `${iso(ms).slice(0, 10)} ${iso(ms).slice(11, 16)}`;
+// Times are shown by the clocks of one zone, the server's setting: the same for every visitor.
+let zone = '';
+let format;
+export function setTimezone(name) {
+  if (name === zone) return;
+  zone = name;
+  // Swedish writes dates and times as ISO 8601 does.
+  format = new Intl.DateTimeFormat('sv-SE', { timeZone: name, dateStyle: 'short', timeStyle: 'medium' });
+}
+setTimezone('UTC');
+export const timezone = () => zone;
+
+const local = (ms) => format.format(ms);
+export const clock = (ms) => local(ms).slice(11, 19);
+export const hourMinute = (ms) => local(ms).slice(11, 16);
+export const dayTime = (ms) => local(ms).slice(0, 16);
+// How far the zone's clocks are ahead of UTC at that moment, ms.
+export const offset = (ms) => Date.parse(`${local(ms).replace(' ', 'T')}Z`) - Math.floor(ms / 1000) * 1000;
 
 export const RANGE_WORDS = { '15m': '15 minutes', '1h': 'hour', '6h': '6 hours', '24h': '24 hours' };
 

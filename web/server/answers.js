@@ -15,7 +15,7 @@ export function quantile(sorted, p) {
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] : null;
 }
 
-export function answers(view, now, found, messages) {
+export function answers(view, now, found, messages, timezone = 'UTC') {
   const { plays } = found;
   return {
     span: spanOf(view, now),
@@ -30,7 +30,7 @@ export function answers(view, now, found, messages) {
     device: counts(buckets(plays, 'device')),
     gender: counts(buckets(plays, 'gender')),
     ages: inOrder(contract.labels.ageBand, counts(buckets(plays, 'age_band'))),
-    hours: inOrder([...Array(24).keys()], counts(buckets(plays, 'hour'))),
+    hours: inOrder([...Array(24).keys()], hoursOfDay(buckets(plays, 'hour'), timezone)),
     artists: buckets(plays, 'artists').map((b) => ({ artist: b.key, plays: b.doc_count })),
     tracks: buckets(plays, 'tracks').map((b) => {
       const [title] = b.title.buckets;
@@ -60,6 +60,17 @@ function minutes(view, now, list) {
     rows.push([at, mobile, pc]);
   }
   return rows;
+}
+
+// Hours of the calendar in the zone → hours of the day: those of all days with the same name.
+export function hoursOfDay(list, timezone) {
+  const clock = new Intl.DateTimeFormat('en', { timeZone: timezone, hour: 'numeric', hourCycle: 'h23' });
+  const hours = {};
+  for (const { key, doc_count: plays } of list) {
+    const hour = Number(clock.format(key));
+    hours[hour] = (hours[hour] ?? 0) + plays;
+  }
+  return hours;
 }
 
 const inOrder = (labels, known) => labels.map((label) => [label, known[label] ?? 0]);

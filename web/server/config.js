@@ -9,6 +9,15 @@ function number(env, name, otherwise) {
   throw new Error(`${name}='${text}' is wrong; allowed is a number from 0`);
 }
 
+// The zone of the page's times: the system's where none is named.
+function zone(name) {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name || undefined }).resolvedOptions().timeZone;
+  } catch {
+    throw new Error(`WORKSHOP_TIMEZONE='${name}' is wrong; allowed is a name such as Asia/Seoul`);
+  }
+}
+
 export function config(env = process.env) {
   const settings = {
     host: env.WORKSHOP_WEB_HOST || '127.0.0.1',
@@ -22,6 +31,7 @@ export function config(env = process.env) {
     redis: env.WORKSHOP_REDIS_URL || 'redis://127.0.0.1:6379/0',
     redisPrefix: env.WORKSHOP_REDIS_PREFIX ?? 'workshop:',
     namespace: env.WORKSHOP_NAMESPACE || '',
+    timezone: zone(env.WORKSHOP_TIMEZONE),
     everyMs: number(env, 'WORKSHOP_WEB_EVERY_MS', 1000), // between two snapshots of a view
     timeoutMs: number(env, 'WORKSHOP_WEB_PATIENCE_MS', 4000), // for an answer of a store
     beatMs: 5000, // a client gets an event at least this often

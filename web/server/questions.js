@@ -7,20 +7,26 @@ import requests from './requests.json' with { type: 'json' };
 import { spanOf } from './view.js';
 
 // Name → [index, body]; the names are those of the answers.
-export function questions(view, now) {
+export function questions(view, now, timezone = 'UTC') {
   return Object.fromEntries(Object.entries(requests).map(([name, request]) =>
-    [name, [request.index, request.filters ? narrowed(request, view, now) : request.body]]));
+    [name, [request.index, request.filters ? narrowed(request, view, now, timezone) : request.body]]));
 }
 
 // The request's body, for the view's time range and filters.
-function narrowed({ time, filters, body }, view, now) {
+function narrowed({ time, filters, body }, view, now, timezone) {
   const { from, to, step } = spanOf(view, now);
   const iso = (ms) => new Date(ms).toISOString();
   const chosen = filters.filter((field) => view[field]);
-  const { minutes } = body.aggs ?? {};
+  const { minutes, hour } = body.aggs ?? {};
   return {
     ...body,
-    ...(minutes && { aggs: { ...body.aggs, minutes: every(`${step}m`, minutes) } }),
+    ...(minutes && {
+      aggs: {
+        ...body.aggs,
+        minutes: histogram(minutes, { fixed_interval: `${step}m` }),
+        hour: histogram(hour, { time_zone: timezone }),
+      },
+    }),
     query: {
       bool: {
         filter: [
@@ -32,9 +38,9 @@ function narrowed({ time, filters, body }, view, now) {
   };
 }
 
-const every = (interval, aggregation) => ({
+const histogram = (aggregation, more) => ({
   ...aggregation,
-  date_histogram: { ...aggregation.date_histogram, fixed_interval: interval },
+  date_histogram: { ...aggregation.date_histogram, ...more },
 });
 
 // The messages of these offers: a message's id is its offer's.

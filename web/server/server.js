@@ -33,7 +33,7 @@ const TYPES = { js: 'text/javascript', css: 'text/css', json: 'application/json'
 export async function server(settings, options = {}) {
   const app = fastify({ bodyLimit: 1024, forceCloseConnections: true, ...options });
   const live = redis(settings);
-  const reader = snapshots(elasticsearch(settings), live.read);
+  const reader = snapshots(elasticsearch(settings), live.read, Date.now, settings.timezone);
   const hub = new Hub(reader, settings);
   secure(app, settings);
   app.addHook('preClose', async () => hub.close());

@@ -5,16 +5,16 @@
 import { answers } from './answers.js';
 import { messagesOf, questions } from './questions.js';
 
-export function snapshots(ask, readRedis, clock = Date.now) {
+export function snapshots(ask, readRedis, clock = Date.now, timezone = 'UTC') {
   const redis = source(() => readRedis(clock()));
   const ofView = new Map();
 
   async function look(view) {
     const now = clock();
-    const found = await ask(questions(view, now));
+    const found = await ask(questions(view, now, timezone));
     const targets = found.targets.hits.hits.map((hit) => hit._id);
     const messages = targets.length ? (await ask({ messages: messagesOf(targets) })).messages : null;
-    return answers(view, now, found, messages);
+    return answers(view, now, found, messages, timezone);
   }
 
   return {
@@ -24,7 +24,7 @@ export function snapshots(ask, readRedis, clock = Date.now) {
         redis(clock()),
         ofView.get(name)(clock()),
       ]);
-      return { view, redis: fromRedis, elasticsearch: fromElasticsearch };
+      return { view, timezone, redis: fromRedis, elasticsearch: fromElasticsearch };
     },
     forget: (name) => ofView.delete(name),
   };

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import test from 'node:test';
 
-import { quantile } from '../server/answers.js';
+import { hoursOfDay, quantile } from '../server/answers.js';
 import { elasticsearch } from '../server/elasticsearch.js';
 import { counter, lastMinutes } from '../server/redis.js';
 import { snapshots } from '../server/snapshot.js';
@@ -78,4 +78,15 @@ test('the minutes of an hour, named as the stream names them', () => {
   const minutes = lastMinutes(Date.UTC(2026, 0, 31, 12, 0, 30));
   assert.deepEqual([minutes.length, counter(minutes[0]), counter(minutes.at(-1))],
     [60, 'live:2026-01-31T11:01Z', 'live:2026-01-31T12:00Z']);
+});
+
+test('hours of the day are those of the zone, over a change to winter time', () => {
+  const HOUR = 3_600_000;
+  const midnight = Date.UTC(2026, 10, 1, 4); // in New York; clocks go back at 06:00 UTC
+  const list = Array.from({ length: 25 }, (_, n) => ({ key: midnight + n * HOUR, doc_count: 1 }));
+  const hours = hoursOfDay(list, 'America/New_York');
+  assert.equal(hours[1], 2);
+  assert.equal(Object.values(hours).reduce((a, b) => a + b), 25);
+  assert.deepEqual(hoursOfDay([{ key: midnight, doc_count: 3 }], 'Asia/Kathmandu'), { 9: 3 });
+  assert.deepEqual(hoursOfDay([{ key: Date.UTC(2026, 0, 1, 15), doc_count: 1 }], 'Asia/Seoul'), { 0: 1 });
 });

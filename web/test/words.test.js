@@ -6,7 +6,10 @@ import test from 'node:test';
 import { ticks } from '../page/charts.js';
 import { shadeLimits, shadeOf } from '../page/map.js';
 import { NAME_OF_CODE, stateName } from '../page/states.js';
-import { age, downWords, emptyWords, escape, label, span, statusWords, summaryWords } from '../page/words.js';
+import {
+  age, clock, dayTime, downWords, emptyWords, escape, hourMinute, label, offset, setTimezone, span,
+  statusWords, summaryWords, timezone,
+} from '../page/words.js';
 
 const NOON = Date.UTC(2026, 0, 31, 12);
 
@@ -77,4 +80,14 @@ test('shades hold about as many states each, and one value is one shade', () => 
 test('51 states, and a name for any code', () => {
   assert.equal(Object.keys(NAME_OF_CODE).length, 51);
   assert.deepEqual([stateName('DC'), stateName('PR'), stateName('unknown')], ['District of Columbia', 'PR', 'an unknown place']);
+});
+
+test('times are by the clocks of the zone that the server names', () => {
+  setTimezone('Asia/Seoul');
+  assert.equal(dayTime(NOON), '2026-01-31 21:00');
+  assert.equal(offset(NOON), 9 * 3_600_000);
+  setTimezone('America/New_York');
+  assert.deepEqual([hourMinute(NOON), clock(NOON), timezone()], ['07:00', '07:00:00', 'America/New_York']);
+  setTimezone('UTC');
+  assert.equal(hourMinute(NOON), '12:00');
 });

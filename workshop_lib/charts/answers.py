@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from elasticsearch import dsl
+from elasticsearch.dsl import A
+from elasticsearch.dsl.aggs import Agg
 
 from workshop_lib.charts.catalogue import CHARTS
 from workshop_lib.charts.chart import Metric, Terms
@@ -64,8 +67,29 @@ def share(counts: pd.Series) -> pd.Series:
 
 
 def busiest_hours(settings: Settings) -> pd.Series:
-    """Plays per hour of day, 0–23 UTC, all 24 of them in the day's order."""
-    return counts(settings, "hours").reindex(range(24), fill_value=0).rename_axis("hour")
+    """Plays per hour of day, 0–23 by the clocks of ``settings.timezone``, in the day's order.
+
+    Elasticsearch counts the hours of the calendar in that zone; those of all days with the
+    same name are added up here, so that a change to summer time is no error.
+    """
+    search = dsl.Search(using=elasticsearch(settings), index=settings.index(PLAYS_INDEX))
+    search.aggs.bucket("hours", hours_of_the_calendar(settings.timezone))
+    buckets = search.extra(size=0).execute().aggregations["hours"].buckets
+    starts = pd.to_datetime(np.array([b.key for b in buckets], "int64"), unit="ms", utc=True)
+    counted = pd.Series([b.doc_count for b in buckets], dtype="int64", name="plays")
+    hours = counted.groupby(starts.tz_convert(settings.timezone).hour).sum()
+    return hours.reindex(range(24), fill_value=0).rename_axis("hour")
+
+
+def hours_of_the_calendar(zone: str) -> Agg[Any]:
+    """The aggregation: a bucket per hour in ``zone`` in which anything was played."""
+    return A(
+        "date_histogram",
+        field="played_at",
+        calendar_interval="hour",
+        time_zone=zone,
+        min_doc_count=1,
+    )
 
 
 def plays_per_minute(settings: Settings, dimension: str = ALL) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from workshop_lib.charts.chart import (
     Metric,
     Split,
     Terms,
+    hours_of_day,
     nest,
 )
 from workshop_lib.charts.search import Request, Search, text
@@ -100,7 +101,8 @@ class Found:
         """The span of bar number ``first`` (to ``last``), within the range that is shown."""
         starts = [start.value // 1_000_000 for start in self.histogram.index]
         ends = [*starts[1:], self.span.end]
-        return Span(max(starts[first], self.span.start), ends[first if last is None else last])
+        end = ends[first if last is None else last]
+        return Span(max(starts[first], self.span.start), end, self.span.zone)
 
 
 def find(settings: Settings, search: Search, documents: int = 10) -> Found:
@@ -111,7 +113,8 @@ def find(settings: Settings, search: Search, documents: int = 10) -> Found:
     request.aggs.bucket("histogram", DateHistogram(search.time_field).aggregation(Metric(), span))
     (answer,), sent = send(settings, search, [request])
     buckets = answer["aggregations"]["histogram"]["buckets"]
-    when = pd.to_datetime([bucket["key"] for bucket in buckets], unit="ms", utc=True)
+    keys = [bucket["key"] for bucket in buckets]
+    when = pd.to_datetime(keys, unit="ms", utc=True).tz_convert(span.zone)
     return Found(
         hits=answer["hits"]["total"]["value"],
         histogram=pd.Series([b["doc_count"] for b in buckets], index=when, dtype="int64"),
@@ -219,6 +222,8 @@ def _walk(
         return
     name, split = part.splits[0]
     buckets = bucket[name]["buckets"]
+    if isinstance(buckets, dict):  # of named filters
+        buckets = [each for _, each in sorted(buckets.items())]
     for (label, query), each in zip(_labels(split, buckets, span), buckets, strict=True):
         yield from _walk(part.narrowed(label, query), each, metric, span)
     exists = Q("exists", field=split.field)
@@ -234,10 +239,15 @@ def _labels(
     split: Split, buckets: list[dict[str, Any]], span: Span
 ) -> list[tuple[Any, Query | None]]:
     """What each of ``buckets`` is called, and the query that its documents alone match."""
+    if isinstance(split, Histogram) and split.by_the_clock(span):
+        return list(enumerate(hours_of_day(span)))
     keys = [bucket["key"] for bucket in buckets]
     if isinstance(split, DateHistogram):
         return [
-            (pd.Timestamp(start, unit="ms", tz="UTC"), Span(start, end).query(split.field))
+            (
+                pd.Timestamp(start, unit="ms", tz="UTC").tz_convert(span.zone),
+                Span(start, end).query(split.field),
+            )
             for start, end in zip(keys, [*keys[1:], span.end], strict=True)
         ]
     if isinstance(split, Histogram):

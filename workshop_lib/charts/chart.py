@@ -17,10 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from elasticsearch.dsl import A
+from elasticsearch.dsl import A, Q
 from elasticsearch.dsl.aggs import Agg, AggBase
+from elasticsearch.dsl.query import Query
 
-from workshop_lib.charts.time_range import Span, interval, iso
+from workshop_lib.charts.time_range import HOUR, Span, interval, iso
 from workshop_lib.errors import WorkshopError
 
 Kind = Literal["pie", "line", "bar", "heat map", "map", "metric"]
@@ -106,10 +107,13 @@ class DateHistogram:
     type: Literal["date histogram"] = "date histogram"
 
     def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
+        # Days begin, and summer time comes and goes, in the zone of the span.
+        zone = {} if span.zone == "UTC" else {"time_zone": span.zone}
         return A(
             "date_histogram",
             field=self.field,
             **interval(span, self.interval).parameter,
+            **zone,
             min_doc_count=0,
             extended_bounds={"min": iso(span.start), "max": iso(span.end - 1)},
         )
@@ -117,14 +121,46 @@ class DateHistogram:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A bucket per step of a number, such as ten years of age."""
+    """A bucket per step of a number, such as ten years of age.
+
+    The field ``hour`` is in UTC. By the clocks of another zone it is a bucket per hour of the
+    day of ``TIME_OF_HOUR``: the time's stretches within the span, since there are no scripts.
+    """
 
     field: str
     step: float = 1
     type: Literal["histogram"] = "histogram"
 
+    def by_the_clock(self, span: Span) -> bool:
+        """Whether the buckets are the hours of the day in the zone of ``span``."""
+        return self.field == "hour" and self.step == 1 and span.zone != "UTC"
+
     def aggregation(self, metric: Metric, span: Span) -> Agg[Any]:
+        if self.by_the_clock(span):
+            hours = enumerate(hours_of_day(span))
+            return A("filters", filters={f"{hour:02d}": query for hour, query in hours})
         return A("histogram", field=self.field, interval=self.step, min_doc_count=0)
+
+
+#: The time of which the field ``hour`` is the hour.
+TIME_OF_HOUR: Final = "played_at"
+#: So many stretches of an hour make a query that Elasticsearch answers at once.
+MOST_HOURS: Final = 24 * 62
+
+
+def hours_of_day(span: Span) -> list[Query]:
+    """A query for each hour of the day in the zone of ``span``, 0 to 23."""
+    if (span.end - span.start) / HOUR > MOST_HOURS:
+        raise WorkshopError(
+            f"Hours of the day by the clocks of {span.zone} are counted for two months at most.",
+            "Choose a shorter time range, or set WORKSHOP_TIMEZONE=UTC.",
+        )
+    return [
+        Q("bool", should=[Span(*each).query(TIME_OF_HOUR) for each in stretches])
+        if stretches
+        else Q("match_none")
+        for stretches in span.hours_of_day()
+    ]
 
 
 @dataclass(frozen=True)

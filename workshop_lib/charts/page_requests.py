@@ -15,6 +15,7 @@ from elasticsearch import dsl
 from elasticsearch.dsl import A
 from elasticsearch.dsl.aggs import AggBase
 
+from workshop_lib.charts.answers import hours_of_the_calendar
 from workshop_lib.charts.catalogue import CHARTS, TIME_FIELD, ChartSpec
 from workshop_lib.charts.chart import DateHistogram
 from workshop_lib.charts.search import layout
@@ -88,6 +89,9 @@ def _add(parent: AggBase[Any], chart: ChartSpec) -> None:
         aggregation = split.aggregation(chart.metrics[0], _ALL_TIME)
         if isinstance(split, DateHistogram):
             aggregation = A("date_histogram", field=split.field, min_doc_count=1)
+        elif split.field == "hour":
+            # The server puts its zone in, and adds up the hours of the same name.
+            aggregation = hours_of_the_calendar("UTC")
         parent = parent.bucket(split.field if place else chart.page, aggregation)
     for metric in chart.metrics:
         metric.add_to(parent, "listeners")

@@ -1,7 +1,8 @@
 """A time range as Kibana has it, and how wide the bars of its histogram are.
 
-In: two times, relative (``now-24h``, ``now/d``) or absolute (ISO 8601, UTC). Out: the same
-in milliseconds since 1970, the condition of a query, and an interval. No server is asked.
+In: two times, relative (``now-24h``, ``now/d``) or absolute (ISO 8601), and the zone in which
+days begin and hours are read: ``WORKSHOP_TIMEZONE``. Out: the same in milliseconds since 1970,
+the condition of a query, and an interval. No server is asked.
 This Elasticsearch has no ``auto_date_histogram``; Kibana does not use it either, and chooses
 the interval itself, as here.
 """
@@ -9,14 +10,16 @@ the interval itself, as here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from elasticsearch.dsl import Q
 from elasticsearch.dsl.query import Query
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.settings import timezone
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND
@@ -46,30 +49,61 @@ def iso(ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_time(text: str, now: int) -> int:
-    """``text`` in ms since 1970. Raises ``WorkshopError`` when it is not a time."""
+def local(ms: int, zone: str) -> datetime:
+    """``ms`` since 1970 as the clocks of ``zone`` show it."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    return moment.astimezone(ZoneInfo(zone))
+
+
+def millis(moment: datetime) -> int:
+    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
+
+
+def parse_time(text: str, now: int, zone: str = "UTC") -> int:
+    """``text`` in ms since 1970; a day begins, and an hour without a zone is read, in ``zone``.
+
+    Raises ``WorkshopError`` when it is not a time.
+    """
     text = text.strip()
     if match := _RELATIVE.fullmatch(text):
         number, unit, day = match.groups()
         at = now - int(number) * _UNITS[unit] if number else now
-        return at // DAY * DAY if day else at
+        # On the clock, not 24 hours long: two days of a year are shorter or longer.
+        midnight = local(at, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return millis(midnight) if day else at
     try:
         absolute = datetime.fromisoformat(text)
     except ValueError:
         raise WorkshopError(
-            f"{text!r} is not a time.", "Write now, now-15m, now/d or 2026-01-31T12:00 (UTC)."
+            f"{text!r} is not a time.", f"Write now, now-15m, now/d or 2026-01-31T12:00 ({zone})."
         ) from None
     if absolute.tzinfo is None:
-        absolute = absolute.replace(tzinfo=UTC)
-    return round((absolute - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
+        absolute = absolute.replace(tzinfo=ZoneInfo(zone))
+    return millis(absolute)
 
 
 @dataclass(frozen=True)
 class Span:
-    """From ``start`` on, up to but without ``end``; ms since 1970."""
+    """From ``start`` on, up to but without ``end``; ms since 1970. ``zone``: of its days."""
 
     start: int
     end: int
+    zone: str = "UTC"
+
+    def hours_of_day(self) -> list[list[tuple[int, int]]]:
+        """For each hour of the day, 0–23 by the clocks of ``zone``, the stretches in the span.
+
+        When clocks are put back an hour comes twice, when they are put forward one is missing.
+        """
+        stretches: list[list[tuple[int, int]]] = [[] for _ in range(24)]
+        at = self.start
+        while at < self.end:
+            here = local(at, self.zone)
+            left = HOUR - (here.minute * MINUTE + here.second * SECOND + at % SECOND)
+            after = min(at + left, self.end)
+            stretches[here.hour].append((at, after))
+            at = after
+        return stretches
 
     def query(self, field: str) -> Query:
         """The condition of a query; ``lt``, so that neighbouring ranges share no play."""
@@ -78,10 +112,11 @@ class Span:
 
 @dataclass(frozen=True)
 class TimeRange:
-    """``start`` and ``end`` as written; relative ones move with the clock."""
+    """``start`` and ``end`` as written; relative ones move with the clock of ``zone``."""
 
     start: str = "now-15m"
     end: str = "now"
+    zone: str = field(default_factory=timezone)
 
     @classmethod
     def named(cls, name: str) -> TimeRange:
@@ -96,7 +131,8 @@ class TimeRange:
     def span(self, now: int | None = None) -> Span:
         """What the range means at ``now`` (ms). Raises ``WorkshopError``."""
         now = now_ms() if now is None else now
-        span = Span(parse_time(self.start, now), parse_time(self.end, now))
+        start, end = (parse_time(text, now, self.zone) for text in (self.start, self.end))
+        span = Span(start, end, self.zone)
         if span.start >= span.end:
             raise WorkshopError(
                 f"The time range from {self.start} to {self.end} is empty.",
@@ -108,7 +144,13 @@ class TimeRange:
         for name, bounds in COMMONLY_USED.items():
             if bounds == (self.start, self.end):
                 return name
-        return f"{short(self.start)} to {short(self.end)}"
+        return f"{self._shown(self.start)} to {self._shown(self.end)}"
+
+    def _shown(self, text: str) -> str:
+        """A time as it is written, an absolute one by the clocks of the zone."""
+        return (
+            text if text.startswith("now") else readable(parse_time(text, 0, self.zone), self.zone)
+        )
 
 
 def short(text: str) -> str:
@@ -117,9 +159,9 @@ def short(text: str) -> str:
     return day_and_time.removesuffix(":00") if day_and_time.count(":") == 2 else day_and_time
 
 
-def readable(ms: int) -> str:
-    """``ms`` as ``2026-01-31 12:00``, without fractions of a second."""
-    return short(iso(ms // SECOND * SECOND))
+def readable(ms: int, zone: str = "UTC") -> str:
+    """``ms`` as ``2026-01-31 12:00`` in ``zone``, without fractions of a second."""
+    return short(local(ms // SECOND * SECOND, zone).isoformat()[:19])
 
 
 @dataclass(frozen=True)

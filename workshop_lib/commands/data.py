@@ -199,10 +199,11 @@ def describe(folder: Path | None = FOLDER, as_json: bool = AS_JSON) -> None:
 
     Example: workshop data describe --folder data/sample
     """
+    from workshop_lib.settings import Settings
     from workshop_lib.world.describe import describe as summarise
 
     with err.status("Counting …"):
-        found = summarise(_folder(folder))
+        found = summarise(_folder(folder), Settings().timezone)
     if as_json:
         print_json(found)
     else:
@@ -215,8 +216,8 @@ def _print_description(found: dict[str, Any]) -> None:
 
     people, tracks = found["customers"], found["tracks"]
     say(
-        f"[b]{found['plays']:,} plays[/b] from {found['first']} to {found['last']} (UTC), in"
-        f" {found['lines']:,} lines\n"
+        f"[b]{found['plays']:,} plays[/b] from {found['first']} to {found['last']}"
+        f" ({found['timezone']}), in {found['lines']:,} lines\n"
         f"[b]{people['number']:,} customers[/b], {people['who played']:,} ids that played,"
         f" {people['closed']:,} closed accounts\n"
         f"[b]{tracks['number']:,} tracks[/b] by {tracks['artists']:,} artists\n"

@@ -28,6 +28,7 @@ PASSED = (
     "redis_prefix",
     "namespace",
     "web_host",
+    "timezone",
 )
 
 

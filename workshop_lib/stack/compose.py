@@ -79,6 +79,7 @@ def variables(settings: Settings, stage: int) -> dict[str, str]:
         **made,
         **ports,
         "WORKSHOP_HOME": str(settings.home.resolve()),
+        "WORKSHOP_TIMEZONE": settings.timezone,  # containers know nothing of this machine's
         "WORKSHOP_UID": str(os.geteuid() or UID_OF_ROOT),
         # Two checkouts on one machine are two projects: containers, volumes and network.
         "WORKSHOP_PROJECT": f"workshop-{hashlib.sha256(str(PROJECT).encode()).hexdigest()[:6]}",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from kafka import TopicPartition
@@ -119,17 +121,27 @@ def plays_by(
 
 
 def plays_per_hour_of_day(settings: Settings, index: str) -> dict[int, int]:
-    """Plays per hour of day (0–23 UTC) by a date histogram, folded over the days."""
+    """Plays per hour of day (0–23 in ``settings.timezone``) by a date histogram, folded over
+    the days."""
     answer = elasticsearch(settings).search(
         index=settings.index(index),
         size=0,
-        aggs={"hours": {"date_histogram": {"field": "played_at", "calendar_interval": "hour"}}},
+        aggs={
+            "hours": {
+                "date_histogram": {
+                    "field": "played_at",
+                    "calendar_interval": "hour",
+                    "time_zone": settings.timezone,
+                    "min_doc_count": 1,
+                }
+            }
+        },
     )
+    zone = ZoneInfo(settings.timezone)
     hours: dict[int, int] = {}
     for bucket in answer["aggregations"]["hours"]["buckets"]:
-        if bucket["doc_count"]:
-            hour = bucket["key"] // 3_600_000 % 24
-            hours[hour] = hours.get(hour, 0) + bucket["doc_count"]
+        hour = datetime.fromtimestamp(bucket["key"] / 1000, zone).hour
+        hours[hour] = hours.get(hour, 0) + bucket["doc_count"]
     return hours
 
 

@@ -41,11 +41,13 @@ class Expected:
         return self.plays[self.plays["kind"] == kind]
 
 
-def expected(world: Path, first_line: int, next_line: int, shift_ms: int) -> Expected:
+def expected(
+    world: Path, first_line: int, next_line: int, shift_ms: int, zone: str = "UTC"
+) -> Expected:
     """The truth about lines ``[first_line, next_line)`` (from 0) of the recorded world.
 
     ``shift_ms`` is what the replay added to every date. Times in the tables are
-    milliseconds since 1970, UTC.
+    milliseconds since 1970; ``hour`` is UTC's, ``local_hour`` that of the clocks of ``zone``.
     """
     ledger = pd.read_parquet(world / "ledger.parquet")
     lines = ledger.iloc[first_line:next_line]
@@ -54,7 +56,7 @@ def expected(world: Path, first_line: int, next_line: int, shift_ms: int) -> Exp
         plays[name] = plays[name].astype("int64")
     plays["played_at"] += shift_ms
     plays["zip"] = plays["zip"].fillna("")
-    return Expected(lines, label(plays, world), interest_hits(plays))
+    return Expected(lines, label(plays, world, zone), interest_hits(plays))
 
 
 def interest_hits(plays: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +98,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def label(plays: pd.DataFrame, world: Path) -> pd.DataFrame:
-    """``plays`` with hour, device, gender, age band, level, state, artist and title."""
+def label(plays: pd.DataFrame, world: Path, zone: str = "UTC") -> pd.DataFrame:
+    """``plays`` with hour, local_hour, device, gender, age band, level, state, artist and title."""
     when = pd.to_datetime(plays["played_at"], unit="ms", utc=True)
     listeners, music = customers(world), tracks(world)
     states = {place["zip_code"]: place["state"] for place in reversed(zipcodes.list_all())}
@@ -110,6 +112,7 @@ def label(plays: pd.DataFrame, world: Path) -> pd.DataFrame:
     ).astype("object")
     return plays.assign(
         hour=when.dt.hour,
+        local_hour=when.dt.tz_convert(zone).dt.hour,
         minute=when.dt.floor("min"),
         device=plays["is_mobile"].map(DEVICE).fillna(UNKNOWN),
         gender=who.map(listeners["gender"].map(GENDER)).fillna(UNKNOWN),

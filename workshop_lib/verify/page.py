@@ -47,7 +47,7 @@ def _checks(page: dict[str, Any], plays: pd.DataFrame) -> list[Check]:
         same_counts("plays per device", counts(seen["device"]), page["device"]),
         same_counts("plays per gender", counts(seen["gender"]), page["gender"]),
         same_counts("plays per age band", counts(seen["age_band"]), _pairs(page["ages"])),
-        same_counts("plays per hour of day", counts(seen["hour"]), _pairs(page["hours"])),
+        same_counts("plays per hour of day", counts(seen["local_hour"]), _pairs(page["hours"])),
         same_counts("plays per state", counts(seen["state"]), states),
         equal("top tracks", top(seen, "track_id", size), tracks),
         equal("top artists", top(seen, "artist", size), artists),

@@ -56,7 +56,8 @@ def truth(settings: Settings) -> Expected:
             "A replay at --speed 1 dates each play anew, which no ledger can know.",
             "Run `workshop reset` and `workshop replay --speed 1000` to be able to verify.",
         )
-    return expected(settings.world, state["first_line"], state["next_line"], state["shift_ms"])
+    lines = (state["first_line"], state["next_line"])
+    return expected(settings.world, *lines, state["shift_ms"], settings.timezone)
 
 
 def stage1(settings: Settings, want: Expected) -> Stage:
@@ -81,7 +82,7 @@ def stage1(settings: Settings, want: Expected) -> Stage:
             ),
             same_counts(
                 "plays per hour of day",
-                counts(want.plays["hour"]),
+                counts(want.plays["local_hour"]),
                 actual.plays_per_hour_of_day(settings, PLAYS_RAW_INDEX),
             ),
             equal(

@@ -22,8 +22,10 @@ TOP: Final = 10
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def describe(folder: Path) -> dict[str, Any]:
-    """Totals of the world in ``folder``; plays are counted once each, times are UTC.
+def describe(folder: Path, zone: str = "UTC") -> dict[str, Any]:
+    """Totals of the world in ``folder``; plays are counted once each.
+
+    All times are by the clocks of ``zone``, hours and weekdays, too.
 
     Raises ``WorkshopError`` when there is no world, or one without a ledger.
     """
@@ -36,7 +38,7 @@ def describe(folder: Path) -> dict[str, Any]:
     summary = json.loads((folder / "ledger.json").read_text())
     plays = lines[lines["kind"] != "malformed"].drop_duplicates("event_id")
     plays = plays.astype({name: "int64" for name in ("customer_id", "track_id", "played_at")})
-    when = pd.to_datetime(plays["played_at"], unit="ms", utc=True)
+    when = pd.to_datetime(plays["played_at"], unit="ms", utc=True).dt.tz_convert(zone)
     clicks = load_clicks(folder)
     return {
         "parameters": summary.get("parameters"),
@@ -44,6 +46,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "kinds": _counts(lines["kind"]),
         "malformed": _counts(lines["reason"].dropna().map(reason_kind)),
         "plays": len(plays),
+        "timezone": zone,
         "first": when.min().isoformat(),
         "last": when.max().isoformat(),
         "customers": {
@@ -65,11 +68,11 @@ def _totals(
 ) -> dict[str, dict[str, int]]:
     """Plays per label that occurs; hours, weekdays and ages in their order, others most first."""
     found = totals_of(plays, customers)
-    weekdays = when.dt.dayofweek.value_counts()
+    hours, weekdays = when.dt.hour.value_counts(), when.dt.dayofweek.value_counts()
     track = plays["track_id"].map(tracks.set_index("track_id")["title"])
     artist = plays["track_id"].map(tracks.set_index("track_id")["artist"])
     return {
-        "hour": {f"{int(hour):02d}": n for hour, n in found["hour"].items()},
+        "hour": {f"{hour:02d}": int(hours.get(hour, 0)) for hour in range(24)},
         "weekday": {day: int(weekdays.get(n, 0)) for n, day in enumerate(WEEKDAYS)},
         "device": _most_first(found["device"]),
         "gender": _most_first(found["gender"]),

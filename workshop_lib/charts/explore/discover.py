@@ -136,7 +136,9 @@ class Discover(View):
     def _mark(self) -> None:
         if self.found and self._drawn and self.found.hits:
             span = self.found.bar(*self.bars.index)
-            self.chosen.value = f"{readable(span.start)} to {readable(span.end)}"
+            self.chosen.value = (
+                f"{readable(span.start, span.zone)} to {readable(span.end, span.zone)}"
+            )
             self.histogram.value = histogram(self.found, self.bars.index)._repr_html_()
         elif self._drawn:
             self.histogram.value = self.chosen.value = ""

@@ -170,7 +170,7 @@ def _heat(ax: Axes, table: pd.DataFrame, chart: Chart, names: list[Any], span: S
 
 def _scales(ax: Axes, chart: Chart, span: Span) -> None:
     if isinstance(chart.x, DateHistogram):
-        time_axis(ax, span.start, span.end)
+        time_axis(ax, span)
     ax.set(xlabel=_name(chart.x, span), ylabel=str(chart.metric))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     ax.grid(axis="y", color="#e6e6e6")
@@ -192,7 +192,9 @@ def _name(split: Split | None, span: Span | None = None) -> str:
     if split is None:
         return ""
     if isinstance(split, DateHistogram) and span:
-        return f"{split.field} per {interval(span, split.interval).name} (UTC)"
+        return f"{split.field} per {interval(span, split.interval).name} ({span.zone})"
+    if isinstance(split, Histogram) and split.field == "hour":
+        return f"hour of day ({span.zone if span else 'UTC'})"
     if isinstance(split, Histogram) and split.step != 1:
         return f"{split.field}, in steps of {number(split.step)}"
     return split.field

@@ -63,9 +63,9 @@ def histogram(found: Found, chosen: tuple[int, int] | None = None) -> Picture:
             for place, bar in enumerate(bars):
                 if chosen[0] <= place <= chosen[1]:
                     bar.set(facecolor=COLOURS[1], hatch="//", edgecolor="white")
-        time_axis(ax, found.span.start, found.span.end)
+        time_axis(ax, found.span)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        ax.set(xlabel=f"per {found.interval.name} (UTC)", ylabel="hits")
+        ax.set(xlabel=f"per {found.interval.name} ({found.span.zone})", ylabel="hits")
         ax.set_ylim(0, max(1, found.histogram.max() * 1.05) if len(starts) else 1)
         return picture(figure, _describe_bars(found))
 
@@ -127,5 +127,5 @@ def _describe_bars(found: Found) -> str:
     top = bars.idxmax()
     return (
         f"Histogram of {number(found.hits)} hits, a bar per {found.interval.name}: the highest, "
-        f"{number(bars.max())}, begins {top:%d %b %H:%M} UTC."
+        f"{number(bars.max())}, begins {top:%d %b %H:%M} {found.span.zone}."
     )

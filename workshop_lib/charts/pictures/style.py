@@ -13,15 +13,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC
 from html import escape
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+
+from workshop_lib.charts.time_range import Span
 
 #: Colour, hatch, marker, line: the look of series number 0, 1, …
 COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -110,12 +112,13 @@ def days(ms: float) -> float:
     return ms / 86_400_000
 
 
-def time_axis(ax: Axes, start: float, end: float) -> None:
-    """The x-axis of ``ax`` shows UTC from ``start`` to ``end``, ms since 1970."""
-    locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=9)
+def time_axis(ax: Axes, span: Span) -> None:
+    """The x-axis of ``ax`` shows ``span`` by the clocks of its zone."""
+    zone = ZoneInfo(span.zone)
+    locator = AutoDateLocator(tz=zone, minticks=4, maxticks=9)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))
-    ax.set_xlim(days(start), days(end))
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
+    ax.set_xlim(days(span.start), days(span.end))
 
 
 def number(value: float) -> str:
