@@ -38,7 +38,7 @@ def absolute(path: Path) -> Path:
 
 def home_folder() -> Path:
     """The home of a process that does not name one."""
-    return Path(os.environ.get("WORKSHOP_HOME") or PROJECT / ".workshop")
+    return absolute(Path(os.environ.get("WORKSHOP_HOME") or PROJECT / ".workshop"))
 
 
 def make_private(home: Path) -> None:
