@@ -116,7 +116,7 @@ def dlq_show(
     everything: bool = typer.Option(False, "--all", help="Also those that were replayed."),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Show dead letters, of the topic and of Stage 1's file: reason, origin, text.
+    """Show dead letters of the topic, of Stage 1's file and of the outbox: reason, origin, text.
 
     Example: workshop dlq show --limit 5
     """
@@ -142,7 +142,7 @@ def dlq_show(
         return
     last = shown[-limit:] if limit else shown
     table = Table(title=f"The latest {len(last)}", title_justify="left")
-    for column in ("from", "byte", "stage", "reason", "text"):
+    for column in ("from", "offset", "stage", "reason", "text"):
         table.add_column(column, overflow="fold")
     for item in last:
         letter = item.letter
@@ -159,7 +159,7 @@ def dlq_replay(
     ),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Try the dead letters again: those that are plays now go on to where they belonged.
+    """Deliver dead letters again: plays, documents of the stream, messages, to where they belong.
 
     Each goes on once; the others stay. To repair letters: write them to a file, change their
     "text", take out those that you do not want to send, and replay the file:
