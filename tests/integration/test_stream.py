@@ -33,6 +33,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream import run as runner
 from workshop_lib.stream.progress import caught_up, checkpoint, progress
+from workshop_lib.stream.publish import watermark_seconds
 from workshop_lib.stream.run import run
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("spark")]
@@ -169,6 +170,17 @@ def test_progress_tells_what_was_done(flowed: Settings) -> None:
         assert known["failed"] is None
     plays = progress(flowed, "plays") or {}
     assert (plays["written"], plays["dead_lettered"]) == (len(GOOD) + 50, len(BAD))
+
+
+def test_each_batch_leaves_the_measures_that_status_shows(flowed: Settings) -> None:
+    for query, stateful in (("plays", False), ("aggregates", True), ("interests", True)):
+        known = progress(flowed, query) or {}
+        assert known["batch_seconds"] > 0
+        assert known["rows_per_second"] > 0
+        assert (known["state_rows"] > 0) == stateful, query
+        assert (known["newest_event"] is not None) == stateful, query
+        if stateful:
+            assert watermark_seconds(known) is None or watermark_seconds(known) >= 0
 
 
 def test_a_batch_that_was_written_but_not_committed_changes_nothing(flowed: Settings) -> None:

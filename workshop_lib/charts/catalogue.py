@@ -31,7 +31,7 @@ import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from workshop_lib.charts.chart import (
     Chart,
@@ -64,17 +64,29 @@ TIME_FIELD: Final = {
     names.MODELS_INDEX: None,
 }
 
-#: kind of a row → the explorer's kind; documents have none, the explorer's Discover shows them
-KINDS: Final[dict[str, Kind | None]] = {
-    "documents": None,
-    "metric": "metric",
-    "bars": "bar",
-    "rows": "bar",
-    "line": "line",
-    "pie": "pie",
-    "table": "bar",
-    "state map": "map",
-    "map": "map",
+
+class ChartKind(NamedTuple):
+    """What a kind of chart is to the explorer (None: Discover shows it), and to Kibana: its name,
+    the type of its object, of its visualization, and what the splits are called there, the last
+    one as often as there are more."""
+
+    explorer: Kind | None
+    kibana: str
+    object_type: str = "visualization"
+    vis_type: str = ""
+    schemas: tuple[str, ...] = ("segment", "group")
+
+
+KINDS: Final = {
+    "documents": ChartKind(None, "Discover session", "search"),
+    "metric": ChartKind("metric", "Metric", vis_type="metric"),
+    "bars": ChartKind("bar", "Vertical bar", vis_type="histogram"),
+    "rows": ChartKind("bar", "Horizontal bar", vis_type="horizontal_bar"),
+    "line": ChartKind("line", "Line", vis_type="line"),
+    "pie": ChartKind("pie", "Pie", vis_type="pie", schemas=("segment",)),
+    "table": ChartKind("bar", "Data table", vis_type="table", schemas=("bucket",)),
+    "state map": ChartKind("map", "Vega", vis_type="vega"),
+    "map": ChartKind("map", "Maps", "map"),
 }
 
 
@@ -98,7 +110,7 @@ class ChartSpec:
 
     def chart(self) -> Chart:
         """The explorer's chart: the first metric, by the first two splits."""
-        kind = KINDS[self.kind]
+        kind = KINDS[self.kind].explorer
         if kind is None:
             raise WorkshopError(f"{self.name} shows documents.", "Open it in Discover.")
         x, split = (*self.splits, None, None)[:2]

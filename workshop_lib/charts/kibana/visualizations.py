@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from string import Template
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from workshop_lib.charts.catalogue import ChartSpec
+from workshop_lib.charts.catalogue import KINDS, ChartSpec
 from workshop_lib.charts.chart import DateHistogram, Histogram, Metric, Split, Terms
 from workshop_lib.schema import names
 
@@ -49,22 +49,8 @@ LABELS: Final = {
 }
 
 
-class Kind(NamedTuple):
-    """``schemas``: what the splits are to Kibana, the last one as often as there are more."""
-
-    type: str
-    template: str
-    schemas: tuple[str, ...] = ("segment", "group")
-
-
-KINDS: Final = {
-    "metric": Kind("metric", "metric"),
-    "bars": Kind("histogram", "axes"),
-    "rows": Kind("horizontal_bar", "axes"),
-    "line": Kind("line", "axes"),
-    "pie": Kind("pie", "pie", ("segment",)),
-    "table": Kind("table", "table", ("bucket",)),
-}
+#: Kinds with axes, which share a template.
+WITH_AXES: Final = ("bars", "rows", "line")
 
 
 def template(name: str, **values: str) -> Any:
@@ -83,10 +69,10 @@ def vis_state(chart: ChartSpec) -> dict[str, Any]:
     buckets = [
         _bucket(split, n, schema) for n, (split, schema) in enumerate(splits, len(metrics) + 1)
     ]
-    params = template(kind.template)
-    if kind.template == "axes":
+    params = template("axes" if chart.kind in WITH_AXES else chart.kind)
+    if chart.kind in WITH_AXES:
         _set_axes(params, chart, metrics)
-    return {"type": kind.type, "aggs": metrics + buckets, "params": params}
+    return {"type": kind.vis_type, "aggs": metrics + buckets, "params": params}
 
 
 def label(name: str) -> str:
