@@ -13,7 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from workshop_lib.charts.pictures import fonts
 from workshop_lib.verify.check import Stage
+
+fonts.use()
 
 INK: Final = "#222222"
 PALE: Final = "#e6ecf4"

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from xml.sax.saxutils import escape
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import artifacts, node
+from workshop_lib.runtime import artifacts, fonts, node, state_file
 from workshop_lib.runtime.state_file import replacing
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ QUIET = (
     "--no-pings",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-#: The system's fonts, and the one that came along.
+#: The system's fonts, the one that came with the browser, and those for titles in every script.
 FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
   <dir>{folder}/fonts/fonts</dir>
+{more}
   <cachedir>{folder}/fonts-cache</cachedir>
 </fontconfig>
 """
@@ -75,6 +77,8 @@ def packed() -> Program:
     folder = artifacts.cache() / "browser" / _version(package)
     if not folder.exists():
         _unpack(folder)
+    more = "\n".join(f"  <dir>{escape(str(each.parent))}</dir>" for each in fonts.files())
+    state_file.write(folder / "fonts.conf", FONTS.format(folder=escape(str(folder)), more=more))
     return Program(
         folder / "chromium",
         {
@@ -134,4 +138,3 @@ def _unpack(folder: Path) -> None:
                 f"The browser could not be unpacked: {done.stderr.strip()[-300:]}",
                 "Install Chromium or Chrome instead.",
             )
-        (partial / "fonts.conf").write_text(FONTS.format(folder=folder))

@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from workshop_lib.charts.pictures.fonts import families
 from workshop_lib.charts.time_range import Span
 
 #: Colour, hatch, marker, line: the look of series number 0, 1, …
@@ -38,7 +39,6 @@ MAP_COLOURS: Final = "cividis"
 
 _RULES: Final[Any] = {
     "text.parse_math": False,  # a title may hold a $
-    "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -78,8 +78,9 @@ class Picture:
 @contextmanager
 def styled() -> Iterator[None]:
     """Within it, figures are made and drawn in the workshop's look."""
-    with mpl.rc_context(_RULES), warnings.catch_warnings():
-        # A title in a script that the font lacks is in the description and the table.
+    rules = {**_RULES, "font.family": families()}
+    with mpl.rc_context(rules), warnings.catch_warnings():
+        # A sign that no font has is in the description and the table all the same.
         warnings.filterwarnings("ignore", message=".*[Gg]lyph .* missing from")
         yield
 
