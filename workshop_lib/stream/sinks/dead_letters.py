@@ -6,12 +6,14 @@ offset in the headers tell that they are the same.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pyarrow as pa
 from kafka.errors import KafkaError
 
-from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.dead_letters import DeadLetter, to_record
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Sink, WriteResult
@@ -19,22 +21,21 @@ from workshop_lib.stream.source import ORIGIN
 
 
 def send(settings: Settings, letters: list[DeadLetter]) -> None:
-    """Send ``letters`` and wait until Kafka has them all; ``WorkshopError`` if it has not."""
+    """Send ``letters`` and wait until Kafka has them all; ``WorkshopError`` if it has not.
+
+    A Kafka that is away is waited for; letters that were sent twice are known by their ids.
+    """
     if not letters:
         return
     topic = settings.topic(DEAD_LETTER_TOPIC)
-    try:
-        producer = connections.producer(settings)
-        try:
+
+    def attempt() -> None:
+        with closing(connections.producer(settings)) as producer:
             sent = [producer.send(topic, **to_record(letter)._asdict()) for letter in letters]
             for each in sent:
                 each.get(timeout=settings.patience_seconds)
-        finally:
-            producer.close()
-    except KafkaError as error:
-        raise WorkshopError(
-            f"Kafka did not take dead letters: {error}.", "See `workshop status`."
-        ) from error
+
+    retry_with_backoff(attempt, KafkaError, server="Kafka", seconds=settings.patience_seconds)
 
 
 def send_to_dead_letter(settings: Settings, stage: str) -> Sink:
