@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import shlex
+
 import typer
 
 from workshop_lib.runtime.console import AS_JSON, err, print_json, say, say_plain
 
 
 def check(
-    stage: int = typer.Argument(min=1, max=4, help="Which stage's exercises."),
+    which: str = typer.Argument(help="A stage, 1 to 4, or capstone.", metavar="STAGE"),
     as_json: bool = AS_JSON,
+    environment: bool = typer.Option(
+        False, "--environment", help="Print what the capstone's programs need, for `eval`."
+    ),
 ) -> None:
     """How far the exercises of a stage are: passed, not yet, not attempted, or stack down.
 
-    What an exercise leaves on the servers is looked at now; of the others the outcome is told
+    What an exercise leaves on the servers is checked now; of the others you see the outcome
     that the notebook noted last. Exit code 0 only if all have passed.
 
-    Example: [b]workshop check 2[/b]
+    Examples: [b]workshop check 2[/b], [b]workshop check capstone[/b]
     """
+    from workshop_lib.lessons.exercises import capstone
     from workshop_lib.lessons.exercises import check as checks
+    from workshop_lib.settings import Settings
 
+    if which not in ("1", "2", "3", "4", "capstone"):
+        raise typer.BadParameter("Choose 1, 2, 3, 4 or capstone.")
+    if environment:
+        for name, value in capstone.environment(Settings()).items():
+            say_plain(f"export {name}={shlex.quote(value)}")
+        return
     with err.status("Looking …"):
-        results = getattr(checks, f"stage{stage}").live()
+        results = getattr(checks, which if which == "capstone" else f"stage{which}").live()
     if as_json:
         print_json(
             [
@@ -41,7 +54,7 @@ def exercises(
         False, "--check", help="Write nothing; exit code 1 if a file would change."
     ),
 ) -> None:
-    """Make exercises/ from solutions/: the same notebooks, with blanks for the solutions.
+    """Make exercises/ from solutions/: the same files, with gaps for the solutions.
 
     Example: [b]workshop exercises --check[/b]
     """
@@ -54,4 +67,4 @@ def exercises(
     if only_check and changed:
         err.print("These differ from solutions/. Run `make exercises`.")
         raise typer.Exit(1)
-    say(f"{len(made)} notebooks, {len(changed)} changed.")
+    say(f"{len(made)} files, {len(changed)} changed.")

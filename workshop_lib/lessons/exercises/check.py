@@ -114,6 +114,9 @@ class Checks:
 
     def solution(self, number: str) -> None:
         """Print one way to do it. There may be others."""
+        if self.name == "capstone":
+            print("One way is in the folder solutions/capstone.")
+            return
         from workshop_lib.lessons.exercises.generate import SOLUTIONS, solution
 
         print(solution(SOLUTIONS / f"{self.name}.ipynb", self._exercise(number).number))
@@ -163,3 +166,4 @@ stage2: Final = Checks("stage2")
 stage3: Final = Checks("stage3")
 stage4: Final = Checks("stage4")
 lab: Final = Checks("lab")
+capstone: Final = Checks("capstone")

@@ -1,4 +1,4 @@
-"""``solutions/`` → ``exercises/``: the same notebooks, with the solutions taken out.
+"""``solutions/`` → ``exercises/``: the same notebooks and programs, without the solutions.
 
 In: notebooks in which a line ``### BEGIN SOLUTION`` and a line ``### END SOLUTION`` enclose
 what a learner is to write. The first line of such a cell says which exercise it is:
@@ -24,6 +24,7 @@ from workshop_lib.settings import PROJECT
 
 SOLUTIONS: Final = PROJECT / "solutions"
 EXERCISES: Final = PROJECT / "exercises"
+CAPSTONE: Final = "capstone"
 BEGIN: Final = "### BEGIN SOLUTION"
 END: Final = "### END SOLUTION"
 FOUND: Final = "### AS FOUND"
@@ -44,7 +45,7 @@ class Cell(NamedTuple):
 
     def wrong(self, line: int, what: str) -> WorkshopError:
         where = f"{self.path.name}, cell {self.number}, line {line + 1}"
-        return WorkshopError(f"{where}: {what}.", "Mend it in solutions/, then `make exercises`.")
+        return WorkshopError(f"{where}: {what}.", "Fix it in solutions/, then `make exercises`.")
 
 
 class Block(NamedTuple):
@@ -155,9 +156,34 @@ def as_found(path: Path, number: str) -> str:
     )
 
 
+def skeleton(text: str, path: Path) -> str:
+    """A program of the capstone without what stands between its markers."""
+    gap = r"(?ms)^( *)# BEGIN SOLUTION (\S+): ([^\n]+)\n.*?^\1# END SOLUTION$"
+    made = re.sub(gap, r'\1raise NotImplementedError("Step \2: \3")', text)
+    if "BEGIN SOLUTION" in made or "END SOLUTION" in made:
+        raise WorkshopError(
+            f"{path.name}: a marker without its partner.", "Correct it in solutions/capstone."
+        )
+    return made
+
+
+def capstone(folder: Path) -> dict[str, str]:
+    """The files of the capstone: programs with gaps, ``NAME.todo.json`` in place of ``NAME.json``,
+    all others as they are."""
+    made = {}
+    for path in sorted(each for each in folder.glob("*") if each.is_file()):
+        if path.name.endswith(".todo.json"):
+            continue
+        todo = path.with_suffix(".todo.json")
+        source = todo if path.suffix == ".json" and todo.exists() else path
+        text = source.read_text(encoding="utf-8")
+        made[f"{CAPSTONE}/{path.name}"] = skeleton(text, path) if path.suffix == ".py" else text
+    return made
+
+
 def generate(solutions: Path = SOLUTIONS) -> dict[str, str]:
-    """The text of each file of ``exercises/``, by name."""
-    return {
+    """The text of each file of ``exercises/``, by its path there."""
+    notebooks = {
         path.name: json.dumps(
             exercise(json.loads(path.read_text(encoding="utf-8")), path),
             indent=1,
@@ -166,20 +192,22 @@ def generate(solutions: Path = SOLUTIONS) -> dict[str, str]:
         + "\n"
         for path in sorted(solutions.glob("*.ipynb"))
     }
+    return notebooks | capstone(solutions / CAPSTONE)
 
 
 def differences(made: dict[str, str], exercises: Path = EXERCISES) -> list[str]:
-    """Names of files in ``exercises`` that are missing, left over or different."""
-    there = {path.name: path.read_text(encoding="utf-8") for path in exercises.glob("*.ipynb")}
+    """Files in ``exercises`` that are missing, left over or different."""
+    paths = [*exercises.glob("*.ipynb"), *(exercises / CAPSTONE).glob("*.*")]
+    there = {str(path.relative_to(exercises)): path.read_text("utf-8") for path in paths}
     return sorted(name for name in made | there if made.get(name) != there.get(name))
 
 
 def write(made: dict[str, str], exercises: Path = EXERCISES) -> list[str]:
-    """Make ``exercises`` hold just that; the names of the files that changed."""
+    """Make ``exercises`` hold just that; the files that changed."""
     changed = differences(made, exercises)
-    exercises.mkdir(exist_ok=True)
     for name in changed:
         if name in made:
+            (exercises / name).parent.mkdir(parents=True, exist_ok=True)
             (exercises / name).write_text(made[name], encoding="utf-8")
         else:
             (exercises / name).unlink()
