@@ -21,6 +21,9 @@ from workshop_lib.errors import WorkshopError
         "-device:pc +level:Gold",
         "device:mobile AND",
         "title:*",
+        "device:mobile level:Gold",
+        "device:mobile OR level:Gold AND age:>50",
+        "title:Hey~ Jude",
         "ABBA",
     ],
 )
@@ -33,6 +36,7 @@ def test_lucene_stays_as_it_is(text: str) -> None:
     [
         ("device:mobile and age >= 50", "(device:mobile AND age:>=50)"),
         ("age>=50", "age:>=50"),
+        ("device:mobile and age:>=50", "(device:mobile AND age:>=50)"),
         ("dimension : all", "dimension:all"),
         ("not device:pc", "(*:* AND NOT device:pc)"),
         ("state:(CA or TX)", "(state:CA OR state:TX)"),
@@ -45,6 +49,8 @@ def test_lucene_stays_as_it_is(text: str) -> None:
         ("title:Hey J* and age:*", r"(title:Hey\ J* AND age:*)"),
         ('played_at > "2026-01-31T12:00"', 'played_at:>"2026-01-31T12:00"'),
         ("ABBA and mobile", "(ABBA AND mobile)"),
+        ("artist:The Wild Letters", 'artist:"The Wild Letters"'),
+        ("artist:The Wild Letters AND age:>=50", '(artist:"The Wild Letters" AND age:>=50)'),
     ],
 )
 def test_kql_is_understood(text: str, expected: str) -> None:

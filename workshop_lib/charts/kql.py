@@ -2,7 +2,8 @@
 
 In: the text of the search field. Out: the same in Lucene syntax. Read as Lucene, KQL would mean
 something else without a message: ``and``, ``or``, ``not`` would be words to look for, and so would
-``>=`` in ``age >= 50``. Text without any of these is Lucene already and stays as it is.
+``>=`` in ``age >= 50`` and the second word of ``artist:Wild Letters``. Text without any of these
+is Lucene already and stays as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ _KQL: Final = re.compile(
     r"|(?<![:<>=])[<>]=?"  # a comparison without Lucene's colon
     r"|\s:|:\s|:\s*\{\s*\w+\s*[:<>]"  # spaces around a colon; a nested query
 )
+#: Several words after a colon are one value in KQL; to Lucene all but the first are of any field.
+_SEVERAL: Final = re.compile(
+    r":(?:\\.|[^\s():<>=\"\\])+\s+(?!(?:AND|OR|NOT)\b)(?:\\.|[^\s():<>=\"\\])+(?![^\s()]*[:<>=(])"
+)
 _QUOTED: Final = r'"(?:\\.|[^"\\])*"'
 _TOKEN: Final = re.compile(rf'\s*({_QUOTED}|<=|>=|[():<>]|(?:\\.|[^\s():<>="\\])+)')
 _LUCENE_ONLY: Final = re.compile(r"[\[\]{}~^+/]|&&|\|\||^-|\s-")
@@ -27,9 +32,10 @@ _WORDS: Final = ("and", "or", "not")
 def lucene(text: str) -> str:
     """``text`` in Lucene syntax. Raises ``WorkshopError`` when it is neither Lucene nor KQL."""
     bare = re.sub(_QUOTED, '""', text)
-    if not _KQL.search(bare):
+    found = _LUCENE_ONLY.search(bare)
+    if not _KQL.search(bare) and (found or not _SEVERAL.search(bare)):
         return text
-    if found := _LUCENE_ONLY.search(bare):
+    if found:
         raise WorkshopError(
             f"The query mixes KQL with {found.group().strip()!r} of Lucene.",
             "For Lucene write AND, OR, NOT in capitals and age:>=50 without spaces.",
@@ -87,6 +93,8 @@ class _Parser:
         if field or operator not in (":", "<", ">", "<=", ">="):
             return f"{field}:{words}" if field else words
         self.tokens.pop(0)
+        if operator == ":" and self._next() in ("<", ">", "<=", ">="):  # Lucene's age:>=50
+            operator = self.tokens.pop(0)
         if operator == ":" and self._next() == "(":
             return self._one(words)
         return f"{words}:{'' if operator == ':' else operator}{self._phrase()}"
