@@ -137,9 +137,15 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="none while the servers are down")
     redis_url_web: str = Field("", description="the page's, which only reads; default redis_url")
     redis_prefix: str = "workshop:"
-    kafka_port: int = Field(9092, description="of the embedded stack, if it is free")
-    elasticsearch_port: int = Field(9200, description="of the embedded stack, if it is free")
-    redis_port: int = Field(6379, description="of the embedded stack, if it is free")
+    kafka_port: int = Field(
+        9092, ge=0, le=65_000, description="of the embedded stack, if it is free"
+    )
+    elasticsearch_port: int = Field(
+        9200, ge=0, le=65_000, description="of the embedded stack, if it is free"
+    )
+    redis_port: int = Field(
+        6379, ge=0, le=65_000, description="of the embedded stack, if it is free"
+    )
     elasticsearch_user: str = Field("nobody", description="who runs it when root starts it")
     maven_repository: str = Field("", description="a mirror of Maven Central")
 
@@ -195,7 +201,7 @@ class Settings(BaseSettings):
         default_factory=timezone, description="of charts, answers and the page; IANA's name"
     )
     web_host: str = Field("127.0.0.1", description="where the live page listens")
-    web_port: int = Field(8080, description="of the live page, if it is free")
+    web_port: int = Field(8080, ge=0, le=65_535, description="of the live page, if it is free")
 
     def __init__(self, **values: Any) -> None:
         """Raises ``WorkshopError`` that names the variable, its value and what is allowed."""

@@ -27,7 +27,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import environment, java
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
-from workshop_lib.settings import Settings
+from workshop_lib.settings import Settings, absolute
 
 HERE = Path(__file__).parent
 #: Bytes of all files together.
@@ -37,9 +37,8 @@ STEP = "Downloading the servers, MB"
 
 def cache() -> Path:
     """The folder that keeps the files between checkouts; ``WORKSHOP_CACHE`` moves it."""
-    return Path(
-        os.environ.get("WORKSHOP_CACHE") or platformdirs.user_cache_dir("realtime-workshop")
-    )
+    named = os.environ.get("WORKSHOP_CACHE")
+    return absolute(Path(named or platformdirs.user_cache_dir("realtime-workshop")))
 
 
 def library() -> Path:

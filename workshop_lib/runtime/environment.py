@@ -118,10 +118,10 @@ def never_a_proxy_for_ourselves(environment: MutableMapping[str, str]) -> None:
 
 
 def utf8_for_java(environment: MutableMapping[str, str]) -> None:
-    """In the C locale Java could not open a file whose name has other than ASCII letters."""
+    """In a locale that is not UTF-8 Java cannot open files whose names others wrote as UTF-8."""
     named = (environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     locale = next(filter(None, named), "C")
-    if sys.platform == "linux" and locale in ("C", "POSIX"):
+    if sys.platform == "linux" and not re.search("utf-?8", locale, re.IGNORECASE):
         environment["LC_ALL"] = "C.UTF-8"
 
 
