@@ -47,7 +47,7 @@ def test_a_row_says_what_it_says() -> None:
 
 def test_the_requests_of_the_page_are_those_of_the_catalogue() -> None:
     text = page_requests.FILE.read_text(encoding="utf-8")
-    assert text == page_requests.text(), "run `make kibana`"
+    assert text == page_requests.as_json(), "run `make kibana`"
     requests = json.loads(text)
     asked = {name for each in requests.values() for name in each["body"].get("aggs", {})}
     shown = {chart.page for chart in CHARTS.values() if chart.page}

@@ -16,7 +16,7 @@ from workshop_lib.charts.chart import (
     nest,
 )
 from workshop_lib.charts.explore.history import History
-from workshop_lib.charts.explore.search_bar import value_of
+from workshop_lib.charts.explore.search_bar import parse_value
 from workshop_lib.charts.search import OPERATORS, Filter, Request, Search
 from workshop_lib.charts.time_range import Span, TimeRange
 from workshop_lib.errors import WorkshopError
@@ -80,12 +80,12 @@ def test_a_filter_with_the_wrong_number_of_values_is_refused(words: str) -> None
 
 
 def test_a_value_is_what_its_field_holds() -> None:
-    assert value_of("True", "boolean") is True
-    assert (value_of("7", "number"), value_of("7.5", "number")) == (7, 7.5)
-    assert value_of("02139", "keyword") == "02139"
+    assert parse_value("True", "boolean") is True
+    assert (parse_value("7", "number"), parse_value("7.5", "number")) == (7, 7.5)
+    assert parse_value("02139", "keyword") == "02139"
     for word, kind in (("yes", "boolean"), ("many", "number")):
         with pytest.raises(WorkshopError, match=repr(word)):
-            value_of(word, kind)
+            parse_value(word, kind)
 
 
 def test_a_request_can_be_pasted_into_dev_tools() -> None:

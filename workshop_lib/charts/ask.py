@@ -256,11 +256,11 @@ def _labels(
         ]
     if isinstance(split, GeoGrid):
         return [(key, None) for key in keys]  # nothing is asked within a cell
-    values = [value_of(bucket) for bucket in buckets]
+    values = [bucket_value(bucket) for bucket in buckets]
     return [(text(value), Q("term", **{split.field: value})) for value in values]
 
 
-def value_of(bucket: dict[str, Any]) -> Any:
+def bucket_value(bucket: dict[str, Any]) -> Any:
     """The value of a bucket of ``terms``; a boolean arrives as 0 or 1, with its name."""
     written = bucket.get("key_as_string")
     if written in ("true", "false"):

@@ -77,7 +77,7 @@ class ChartKind(NamedTuple):
     schemas: tuple[str, ...] = ("segment", "group")
 
 
-KINDS: Final = {
+CATALOGUE_KINDS: Final = {
     "documents": ChartKind(None, "Discover session", "search"),
     "metric": ChartKind("metric", "Metric", vis_type="metric"),
     "bars": ChartKind("bar", "Vertical bar", vis_type="histogram"),
@@ -108,9 +108,13 @@ class ChartSpec:
     limit: float | None
     page: str
 
+    @property
+    def form(self) -> ChartKind:
+        return CATALOGUE_KINDS[self.kind]
+
     def chart(self) -> Chart:
         """The explorer's chart: the first metric, by the first two splits."""
-        kind = KINDS[self.kind].explorer
+        kind = self.form.explorer
         if kind is None:
             raise WorkshopError(f"{self.name} shows documents.", "Open it in Discover.")
         x, split = (*self.splits, None, None)[:2]

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 from elasticsearch import NotFoundError
 
-from workshop_lib.charts.ask import counting, no_index, send, value_of
+from workshop_lib.charts.ask import bucket_value, counting, no_index, send
 from workshop_lib.charts.chart import Metric, Terms
 from workshop_lib.charts.search import Request, Search
 from workshop_lib.runtime.connections import elasticsearch
@@ -30,7 +30,7 @@ TYPES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-class Field(NamedTuple):
+class IndexField(NamedTuple):
     """A field of an index, its type as Kibana calls it, and an icon for that."""
 
     name: str
@@ -42,7 +42,7 @@ class Field(NamedTuple):
         return f"{self.icon} {self.name}"
 
 
-def fields(settings: Settings, index: str) -> list[Field]:
+def fields(settings: Settings, index: str) -> list[IndexField]:
     """The fields of ``index`` (a name without namespace), by name, from its mapping."""
     full = settings.index(index)
     try:
@@ -54,7 +54,7 @@ def fields(settings: Settings, index: str) -> list[Field]:
         kind = next(iter(types))
         if not types[kind]["metadata_field"]:
             icon, word = TYPES.get(kind, ("?", kind))
-            found.append(Field(name, word, icon))
+            found.append(IndexField(name, word, icon))
     return sorted(found)
 
 
@@ -88,7 +88,7 @@ def top_values(settings: Settings, search: Search, name: str, size: int = 5) -> 
     (answer,), sent = send(settings, search, [request])
     records = answer["hits"]["total"]["value"]
     buckets = answer["aggregations"].get("values", {"buckets": []})["buckets"]
-    rows = [(value_of(bucket), bucket["doc_count"]) for bucket in buckets]
+    rows = [(bucket_value(bucket), bucket["doc_count"]) for bucket in buckets]
     table = pd.DataFrame(rows, columns=["value", "plays"]).astype({"value": "object"})
     table["share"] = table["plays"] / records if records else 0.0
     missing = answer["aggregations"]["missing"]["doc_count"]

@@ -61,12 +61,12 @@ def requests() -> dict[str, Any]:
     }
 
 
-def text() -> str:
+def as_json() -> str:
     return layout(requests()) + "\n"
 
 
 def write(path: Path = FILE) -> Path:
-    path.write_text(text(), encoding="utf-8")
+    path.write_text(as_json(), encoding="utf-8")
     return path
 
 

@@ -172,7 +172,7 @@ def show(settings: Settings) -> None:
     refresh(settings)
     page.remember(settings, web.snapshot(address))
     try:
-        web.picture(address, settings.reports / "page.png")
+        web.screenshot(address, settings.reports / "page.png")
     except WorkshopError as error:
         logger.warning("No picture of the page: %s", error)
 

@@ -122,7 +122,7 @@ def snapshot(url: str, **view: str) -> dict[str, Any]:
     return found
 
 
-def picture(url: str, path: Path, width: int = 1440, theme: str = "light") -> None:
+def screenshot(url: str, path: Path, width: int = 1440, theme: str = "light") -> None:
     """Save the whole page at ``url`` as a PNG. ``WorkshopError`` when no browser can."""
     from playwright.sync_api import Error
 

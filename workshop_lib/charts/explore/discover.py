@@ -130,7 +130,7 @@ class Discover(View):
         self._drawn = True
         self._mark()
         self._show_documents()
-        self.request_text.value = html.requests(found.requests)
+        self.request_text.value = html.request_text(found.requests)
         self._show_values()
 
     def _mark(self) -> None:

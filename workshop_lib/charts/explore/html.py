@@ -44,7 +44,7 @@ def cell(value: Any) -> str:
     return text(value)
 
 
-def requests(sent: Sequence[Request]) -> str:
+def request_text(sent: Sequence[Request]) -> str:
     """The first request in full; the others ask the same about the values in Other."""
     if not sent:
         return ""

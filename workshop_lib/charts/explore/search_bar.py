@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from workshop_lib.charts.explore import html
 from workshop_lib.charts.explore.controls import button, choice, entry, row, tick
 from workshop_lib.charts.explore.history import History
-from workshop_lib.charts.fields import Field, fields
+from workshop_lib.charts.fields import IndexField, fields
 from workshop_lib.charts.search import OPERATORS, Filter, Search, Value
 from workshop_lib.charts.time_range import COMMONLY_USED, TimeRange
 from workshop_lib.errors import WorkshopError
@@ -30,7 +30,7 @@ class SearchBar:
     """``search`` is what is shown; ``to`` goes to another; ``changed`` is called after."""
 
     def __init__(self, settings: Settings, search: Search, changed: Callable[[], None]) -> None:
-        self.fields: list[Field] = fields(settings, search.index)
+        self.fields: list[IndexField] = fields(settings, search.index)
         self._changed = changed
         self._quiet = False
         self.history: History[Search] = History()
@@ -123,7 +123,7 @@ class SearchBar:
         operator, _ = OPERATORS[self.operator.value]
         several = operator in ("is one of", "is between")
         words = self.value.value.split(",") if several else [self.value.value]
-        values = [] if operator == "exists" else [value_of(word.strip(), kind) for word in words]
+        values = [] if operator == "exists" else [parse_value(word.strip(), kind) for word in words]
         self.to(self.search.add(Filter.of(self.field.value, self.operator.value, *values)))
 
     def _show(self) -> None:
@@ -160,7 +160,7 @@ class SearchBar:
         return pill
 
 
-def value_of(word: str, kind: str) -> Value:
+def parse_value(word: str, kind: str) -> Value:
     """``word`` as a value of a field of this type. Raises ``WorkshopError``."""
     if kind == "boolean":
         if word.lower() in ("true", "false"):

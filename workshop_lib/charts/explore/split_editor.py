@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from workshop_lib.charts.chart import DateHistogram, GeoGrid, Histogram, Split, Terms
 from workshop_lib.charts.explore.controls import choice, row, tick
-from workshop_lib.charts.fields import Field
+from workshop_lib.charts.fields import IndexField
 from workshop_lib.charts.time_range import INTERVALS
 
 #: Kibana's name of an aggregation → the split, whose other fields are its options.
@@ -33,7 +33,7 @@ AGGREGATIONS: Final[dict[str, tuple[str, ...]]] = {
 class SplitEditor:
     """``value`` is the split that the controls describe."""
 
-    def __init__(self, fields: list[Field]) -> None:
+    def __init__(self, fields: list[IndexField]) -> None:
         self._types = {each.name: each.type for each in fields}
         names: list[tuple[str, str | None]] = [("(none)", None)]
         names += [(each.label, each.name) for each in fields]

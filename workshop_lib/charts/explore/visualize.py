@@ -147,7 +147,7 @@ class Visualize(View):
             raise
         self.answer, self.picture = answer, draw(answer)
         self.figure.value = self.picture._repr_html_()
-        self.request_text.value = html.requests(answer.requests)
+        self.request_text.value = html.request_text(answer.requests)
         rows: list[Any] = answer.table.head(SHOWN).to_dict("records")
         self.data.value = html.table(rows, list(answer.table.columns), title(answer.chart))
 

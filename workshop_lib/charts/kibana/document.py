@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from workshop_lib.charts.catalogue import DASHBOARDS, KINDS, TIME_FIELD
+from workshop_lib.charts.catalogue import DASHBOARDS, TIME_FIELD
 from workshop_lib.charts.kibana.saved_objects import charts, object_id
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import PROJECT
@@ -25,7 +25,14 @@ def tables() -> str:
     ]
     views = [(f"`{object_id(index)}`", index, TIME_FIELD[index] or "none") for index in INDICES]
     rows = [
-        (f"`{object_id(c.name)}`", f"{c.stage}", c.title, KINDS[c.kind].kibana, c.index, c.question)
+        (
+            f"`{object_id(c.name)}`",
+            f"{c.stage}",
+            c.title,
+            c.form.kibana,
+            c.index,
+            c.question,
+        )
         for c in charts()
     ]
     return "\n".join(

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from workshop_lib.charts.catalogue import CHARTS, DASHBOARDS, KINDS, TIME_FIELD, ChartSpec
+from workshop_lib.charts.catalogue import CHARTS, DASHBOARDS, TIME_FIELD, ChartSpec
 from workshop_lib.charts.kibana.visualizations import template, vis_state
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.schema.world import LIVE_HOURS
@@ -99,7 +99,7 @@ def _chart(chart: ChartSpec) -> SavedObject:
     # The stage before the title, so that a list of all is in the story's order.
     title = f"{chart.stage} · {chart.title}"
     attributes: dict[str, Any] = {"title": title, "description": chart.question}
-    kind, time, source = KINDS[chart.kind].object_type, TIME_FIELD[chart.index], SOURCE
+    kind, time, source = chart.form.object_type, TIME_FIELD[chart.index], SOURCE
     if kind == "map":
         attributes |= template("place_map", field=chart.splits[0].field, **OPENS_ON)
         source = "layer_0_source_index_pattern"
@@ -134,11 +134,11 @@ def _dashboard(dashboard: dict[str, Any]) -> SavedObject:
         for name, width in row["charts"].items():
             chart = CHARTS[name]
             events, reference = _drilldown(dashboard, name)
-            panel = _reference(f"{name}:panel_{name}", KINDS[chart.kind].object_type, name)
+            panel = _reference(f"{name}:panel_{name}", chart.form.object_type, name)
             references += [panel, *reference]
             panels.append(
                 {
-                    "type": KINDS[chart.kind].object_type,
+                    "type": chart.form.object_type,
                     "panelIndex": name,
                     "gridData": {"i": name, "x": x, "y": y, "w": width, "h": row["height"]},
                     "panelRefName": f"panel_{name}",

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from workshop_lib.charts.catalogue import KINDS, ChartSpec
+from workshop_lib.charts.catalogue import ChartSpec
 from workshop_lib.charts.chart import DateHistogram, Histogram, Metric, Split, Terms
 from workshop_lib.schema import names
 
@@ -60,7 +60,7 @@ def template(name: str, **values: str) -> Any:
 
 
 def vis_state(chart: ChartSpec) -> dict[str, Any]:
-    kind = KINDS[chart.kind]
+    kind = chart.form
     metrics = [_metric(chart, each, n) for n, each in enumerate(chart.metrics, 1)]
     schemas = [kind.schemas[min(n, len(kind.schemas) - 1)] for n in range(len(chart.splits))]
     splits = list(zip(chart.splits, schemas, strict=True))

@@ -34,7 +34,7 @@ HI .  .  TX .  .  .  .  FL .  .
 """
 
 
-class View(NamedTuple):
+class Inset(NamedTuple):
     """Part of the earth in degrees, and where on the figure it is drawn (parts of 1)."""
 
     west: float
@@ -45,10 +45,10 @@ class View(NamedTuple):
 
 
 #: The lower 48, and the two that are drawn beside them.
-VIEWS: Final = (
-    View(-125.5, -66.3, 24.2, 49.8, (0.0, 0.0, 1.0, 1.0)),
-    View(-172.0, -130.0, 52.5, 71.5, (0.0, 0.0, 0.2, 0.24)),
-    View(-160.6, -154.5, 18.6, 22.5, (0.21, 0.0, 0.12, 0.18)),
+INSETS: Final = (
+    Inset(-125.5, -66.3, 24.2, 49.8, (0.0, 0.0, 1.0, 1.0)),
+    Inset(-172.0, -130.0, 52.5, 71.5, (0.0, 0.0, 0.2, 0.24)),
+    Inset(-160.6, -154.5, 18.6, 22.5, (0.21, 0.0, 0.12, 0.18)),
 )
 
 
@@ -69,14 +69,14 @@ def dots(table: pd.DataFrame, chart: Chart) -> Figure:
     ground = zip_places()
     largest = float(table["value"].max()) if len(table) else 1.0
     shown = 0
-    for view in VIEWS:
-        ax = figure.add_axes(view.box)
+    for inset in INSETS:
+        ax = figure.add_axes(inset.box)
         ax.set_axis_off()
-        ax.set(xlim=(view.west, view.east), ylim=(view.south, view.north))
-        ax.set_aspect(1 / np.cos(np.radians((view.south + view.north) / 2)))
-        land = _within(ground, view)
+        ax.set(xlim=(inset.west, inset.east), ylim=(inset.south, inset.north))
+        ax.set_aspect(1 / np.cos(np.radians((inset.south + inset.north) / 2)))
+        land = _within(ground, inset)
         ax.scatter(land["lon"], land["lat"], s=1.2, color="#dedede", linewidths=0)
-        seen = _within(table, view)
+        seen = _within(table, inset)
         shown += len(seen)
         ax.scatter(
             *(seen["lon"], seen["lat"]),
@@ -92,9 +92,10 @@ def dots(table: pd.DataFrame, chart: Chart) -> Figure:
     return figure
 
 
-def _within(table: pd.DataFrame, view: View) -> pd.DataFrame:
+def _within(table: pd.DataFrame, inset: Inset) -> pd.DataFrame:
     return table[
-        table["lon"].between(view.west, view.east) & table["lat"].between(view.south, view.north)
+        table["lon"].between(inset.west, inset.east)
+        & table["lat"].between(inset.south, inset.north)
     ]
 
 
