@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+from elasticsearch.helpers import scan
 
 from workshop_lib.runtime import connections
 from workshop_lib.schema.names import PLAYS_TOPIC
@@ -127,23 +128,21 @@ def send(settings: Settings, plays: Iterable[Play | tuple[bytes | None, bytes | 
     producer.close()
 
 
-def documents(settings: Settings, index: str) -> dict[str, dict[str, Any]]:
-    """All documents of ``index``, by id."""
+def documents(
+    settings: Settings, index: str, query: dict[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """All documents of ``index`` (that ``query`` finds), by id."""
     client = connections.elasticsearch(settings)
     client.indices.refresh(index=settings.index(index))
-    answer = client.search(index=settings.index(index), size=10_000)
-    assert answer["hits"]["total"]["value"] < 10_000, "more than one page"
-    return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+    found = scan(client, index=settings.index(index), query={"query": query or {"match_all": {}}})
+    return {hit["_id"]: hit["_source"] for hit in found}
 
 
 def counted(settings: Settings) -> Counter[int]:
     """Plays per minute as Elasticsearch has them, dimension ``all``."""
+    rows = documents(settings, "plays-per-minute", {"term": {"dimension": "all"}})
     return Counter(
-        {
-            pd.Timestamp(row["minute"]).value // 1_000_000: row["plays"]
-            for row in documents(settings, "plays-per-minute").values()
-            if row["dimension"] == "all"
-        }
+        {pd.Timestamp(row["minute"]).value // 1_000_000: row["plays"] for row in rows.values()}
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 import typer
@@ -12,7 +13,7 @@ from rich.markup import escape
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.console import err, show_messages
-from workshop_lib.settings import home_folder, make_private
+from workshop_lib.settings import Settings, home_folder, make_private
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,6 +77,20 @@ def _register() -> None:
 _register()
 
 
+@contextmanager
+def _ended_jvm_explained() -> Iterator[None]:
+    """In the body: what fails because Spark's JVM has ended is one ``WorkshopError``."""
+    try:
+        yield
+    except Exception as error:
+        # Only if a command has loaded Spark: to load it here would cost every command a second.
+        failure = sys.modules.get("workshop_lib.stream.failure")
+        ended = None if failure is None else failure.why_jvm_ended(Settings(), error)
+        if ended is None:
+            raise
+        raise ended from error
+
+
 def main() -> None:
     """Run the command line; turn what a user can act on into one line."""
     debug = "--debug" in sys.argv
@@ -84,7 +99,8 @@ def main() -> None:
         sys.argv = [sys.argv[0], "--debug", *(a for a in sys.argv[1:] if a != "--debug")]
     show_messages()
     try:
-        app()
+        with _ended_jvm_explained():
+            app()
     except WorkshopError as error:
         if debug:
             raise

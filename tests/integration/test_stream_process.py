@@ -139,6 +139,6 @@ def test_a_killed_java_process_is_named_and_the_next_start_goes_on(stack: Settin
         send(stack, plays[300:])
         assert process.wait(60) == 1
     said = (stack.home / "stream.log").read_text()
-    assert "Spark's Java process has ended. Start the stream again" in said.splitlines()[-1]
+    assert "Spark's JVM was killed (signal 9). Start again." in said.splitlines()[-1]
     run(stack, ["plays"], available_now=True)
     assert set(documents(stack, "plays")) == {str(each.event_id) for each in plays}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -60,9 +61,12 @@ def stream(
 
 def line(progress: dict[str, Any]) -> str:
     """One query's progress, in one line."""
+    read, lag, left = progress["input_rows"], progress["lag"], progress["seconds_left"]
+    of = f" of {read + lag:,} ({read / (read + lag):.0%})" if lag else ""
+    still = f"  {timedelta(seconds=round(left))} left" if lag and left else ""
     return (
-        f"batch {progress['batch']}  {progress['rows_per_second']:,.0f} rows/s  "
-        f"{progress['input_rows']:,} read  {progress['written']:,} written  "
+        f"batch {progress['batch']}  {read:,}{of} read  "
+        f"{progress['rows_per_second']:,.0f} rows/s  {progress['written']:,} written  "
         f"{progress['dead_lettered']:,} dead letters  "
-        f"{progress['dropped_by_watermark']:,} too late  lag {progress['lag']:,}"
+        f"{progress['dropped_by_watermark']:,} too late{still}"
     )

@@ -90,7 +90,7 @@ class Record(NamedTuple):
     """What a producer sends."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: list[tuple[str, bytes]]
 
 
@@ -108,11 +108,12 @@ def to_record(letter: DeadLetter) -> Record:
         (DEAD_LETTER_HEADER + name, str(value).encode("utf-8", "backslashreplace")[:MAX_REASON])
         for name, value in zip(DEAD_LETTER_HEADERS, values, strict=True)
     ]
-    value = letter.value or b""
-    if len(value) > MAX_VALUE:
+    # A record without key and value is one that the client does not send.
+    value = b"" if letter.value is None and letter.key is None else letter.value
+    if value and len(value) > MAX_VALUE:
         headers.append((VALUE_BYTES, str(len(value)).encode()))
     key = None if letter.key is None else letter.key[:MAX_KEY]
-    return Record(key, value[:MAX_VALUE], headers)
+    return Record(key, value and value[:MAX_VALUE], headers)
 
 
 def from_message(message: Any) -> DeadLetter:

@@ -79,7 +79,7 @@ class KafkaSink:
         topic = self._settings.topic(DEAD_LETTER_TOPIC)
         self._send([(topic, *dead_letters.to_record(x)) for x in letters])
 
-    def _send(self, messages: list[tuple[str, bytes | None, bytes, Any]]) -> None:
+    def _send(self, messages: list[tuple[str, bytes | None, bytes | None, Any]]) -> None:
         if not messages:
             return
         try:

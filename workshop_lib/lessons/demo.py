@@ -45,11 +45,14 @@ from workshop_lib.stream.run import progress as stream_progress
 from workshop_lib.verify import page
 from workshop_lib.verify.check import Stage
 from workshop_lib.verify.score import stages
-from workshop_lib.world.generate import WORLD, generate
+from workshop_lib.world.generate import FULL, WORLD, generate
 
 logger = logging.getLogger(__name__)
 
 REPLAY_SECONDS = 40
+#: More than the streams do: they catch up. A million plays must have arrived within an hour.
+FULL_LINES_PER_SECOND = 20_000
+FULL_SECONDS = 3600
 QUERIES = (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY, TARGETS_QUERY)
 #: A step that was asked to stop saves its position first; one that has not ended by then is ended.
 STOP_SECONDS = 60
@@ -74,8 +77,10 @@ class Meter:
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
 
 
-def run(settings: Settings, progress: Progress) -> dict[str, Any]:
+def run(settings: Settings, progress: Progress, full: bool = False) -> dict[str, Any]:
     """Run the demo on the stack of ``settings``; the report, also written to disk.
+
+    ``full``: a million plays, all of which are replayed, instead of the last day of a small world.
 
     The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
     fails, with the last lines that it printed.
@@ -86,7 +91,7 @@ def run(settings: Settings, progress: Progress) -> dict[str, Any]:
             stack.up(settings)
         settings = Settings(home=settings.home)  # now with the ports that were free
         with meter.phase("world"):
-            make_world(settings)
+            make_world(settings, full)
             reset(settings)
             create_topics(settings)
         with meter.phase("model"):
@@ -94,7 +99,7 @@ def run(settings: Settings, progress: Progress) -> dict[str, Any]:
             train(settings)
         with meter.phase("flow"):
             logger.info("The live page is at %s", web.start(settings))
-            phone = flow(settings, progress, meter)
+            phone = flow(settings, progress, meter, full)
         with meter.phase("page"):
             show(settings)
         with meter.phase("verify"):
@@ -107,12 +112,13 @@ def mark(settings: Settings) -> Path:
     return settings.world / "made-by-demo"
 
 
-def make_world(settings: Settings) -> None:
+def make_world(settings: Settings, full: bool = False) -> None:
     """The demo's world ends now, so that its evenings are today's; another one is kept."""
     if (settings.world / "tracks.csv").exists() and not mark(settings).exists():
         logger.info("Using the world that is in %s.", settings.world)
         return
-    generate(settings.world, until=datetime.now(UTC).replace(second=0, microsecond=0), **WORLD)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    generate(settings.world, until=now, **(WORLD | FULL if full else WORLD))
     mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
 
 
@@ -126,27 +132,31 @@ def train(settings: Settings) -> None:
     _all_well(settings, {"train": training})
 
 
-def steps(settings: Settings, gateway_port: int) -> dict[str, list[str]]:
+def steps(settings: Settings, gateway_port: int, full: bool = False) -> dict[str, list[str]]:
     """The commands that run side by side, as a learner would type them."""
     speed = settings.live_hours * 3600 / REPLAY_SECONDS
+    last_day = ["--speed", f"{speed:g}", "--last", f"{settings.live_hours:g}"]
+    everything = ["--rate", str(FULL_LINES_PER_SECOND)]
     return {
         "sms-gateway": ["sms-gateway", "--port", str(gateway_port)],
         "sms-server": ["sms-server"],
         "stream": ["stream"],
         "ship-kafka": ["ship", "--to", "kafka"],
         "ship-elasticsearch": ["ship", "--to", "elasticsearch"],
-        "replay": ["replay", "--speed", f"{speed:g}", "--last", f"{settings.live_hours:g}"],
+        "replay": ["replay", *(everything if full else last_day)],
     }
 
 
-def flow(settings: Settings, progress: Progress, meter: Meter) -> dict[str, Any]:
+def flow(
+    settings: Settings, progress: Progress, meter: Meter, full: bool = False
+) -> dict[str, Any]:
     """Start the steps, wait until every play has gone all the way, stop them.
 
     Returns what arrived at the simulated phone.
     """
     gateway_port = process.free_port(urlsplit(settings.sms_url).port or 0)
     settings = settings.model_copy(update={"sms_url": f"http://127.0.0.1:{gateway_port}"})
-    commands = steps(settings, gateway_port)
+    commands = steps(settings, gateway_port, full)
     running: dict[str, child.Child] = {}
     try:
         for name, arguments in commands.items():
@@ -158,7 +168,7 @@ def flow(settings: Settings, progress: Progress, meter: Meter) -> dict[str, Any]
             return _at_rest(settings, progress)
 
         what = f"the plays to arrive; see {settings.logs}/demo-*.log"
-        wait_until(all_arrived, DEMO_SECONDS, what, every=0.3)
+        wait_until(all_arrived, FULL_SECONDS if full else DEMO_SECONDS, what, every=0.3)
         arrived = phone(settings)
     finally:
         child.stop(running.values(), STOP_SECONDS)
@@ -229,11 +239,14 @@ def _all_well(settings: Settings, running: dict[str, child.Child]) -> None:
 
 def write_report(settings: Settings, scored: list[Stage], meter: Meter) -> dict[str, Any]:
     """The report as design §6 has it, in ``reports/demo.json``."""
+    plays = (stream_progress(settings, PLAYS_QUERY) or {}).get("input_rows", 0)
     result = {
         "ok": all(stage.ok for stage in scored),
         "stack": settings.stack,
         "versions": {s.name: s.version for s in stack.status(settings)},
         "seconds": meter.seconds,
+        "plays": plays,
+        "plays_per_second": round(plays / meter.seconds["flow"]),
         "peak_memory_gib": round(meter.peak_bytes / 2**30, 2),
         "stages": [stage.as_dict() for stage in scored],
     }

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TextIO
 
@@ -29,6 +30,7 @@ from workshop_lib.runtime.console import quiet_clients
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.names import TARGETS_QUERY
 from workshop_lib.settings import Settings
+from workshop_lib.stream.failure import one_line_if_jvm_ends
 from workshop_lib.stream.pipeline import Builder, Query
 from workshop_lib.stream.progress import caught_up, start_over
 from workshop_lib.stream.reference import Reference
@@ -75,7 +77,9 @@ def _one_more_slot(settings: Settings) -> Settings:
 def _targets_of(model: Future[None] | None) -> Builder:
     """``targets_query``, whose batch waits for the model that is being trained."""
 
-    def build(records: DataFrame, reference: Reference, settings: Settings) -> Query:
+    def build(
+        records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
+    ) -> Query:
         query = targets_query(records, reference, settings)
 
         def begin(number: int) -> dict[str, Any]:
@@ -99,6 +103,7 @@ def _train(settings: Settings, spark: SparkSession) -> None:
 if __name__ == "__main__":
     quiet_clients()
     try:
-        main(Settings(), sys.stdin)
+        with one_line_if_jvm_ends(settings := Settings()):
+            main(settings, sys.stdin)
     except WorkshopError as error:
         sys.exit(str(error))

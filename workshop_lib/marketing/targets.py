@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -57,7 +58,9 @@ class ScoringModel(NamedTuple):
     features: DataFrame
 
 
-def targets_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
+def targets_query(
+    records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
+) -> Query:
     """Plays → targets. Without an accepted model it reads the plays and offers nothing."""
     connections.create_index(settings, connections.elasticsearch(settings), TARGETS_INDEX)
     optouts.load(settings)

@@ -100,7 +100,13 @@ def create_topics(settings: Settings) -> None:
             (PLAYS_TOPIC, settings.plays_partitions),
             (DEAD_LETTER_TOPIC, 1),
         ):
-            topic = NewTopic(settings.topic(name), num_partitions=partitions, replication_factor=1)
+            topic = NewTopic(
+                settings.topic(name),
+                num_partitions=partitions,
+                replication_factor=1,
+                # The broker's clock: a producer's could lie about what is in the future.
+                topic_configs={"message.timestamp.type": "LogAppendTime"},
+            )
             with suppress(TopicAlreadyExistsError):
                 admin.create_topics([topic])
     finally:

@@ -120,7 +120,7 @@ def show_messages() -> None:
 
 def quiet_clients() -> None:
     """The clients' own logs would drown what we say about a server that is away."""
-    for name in ("kafka", "elastic_transport", "elasticsearch"):
+    for name in ("kafka", "elastic_transport", "elasticsearch", "py4j"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -100,7 +100,7 @@ def _records(lines: DataFrame) -> DataFrame:
 def _stream(records: DataFrame, settings: Settings, reference: Reference) -> None:
     running = [
         (
-            build(records, reference, settings)
+            build(records, reference, settings, ())
             .stream.writeStream.outputMode("update")
             .option("checkpointLocation", str(settings.home / "checkpoints" / name))
             .trigger(availableNow=True)

@@ -16,7 +16,7 @@ like this one: ``workshop_lib.marketing.targets``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pyspark.sql import DataFrame
@@ -56,7 +56,9 @@ class Query(NamedTuple):
     each_batch: Callable[[DataFrame], DataFrame] = lambda batch: batch
 
 
-def plays_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
+def plays_query(
+    records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
+) -> Query:
     """Every play, with listener, track and place → index ``plays``; the rest → dead letters."""
     # One pass for both kinds: two would read and parse every record twice.
     documents = (
@@ -69,12 +71,14 @@ def plays_query(records: DataFrame, reference: Reference, settings: Settings) ->
     return Query(documents, (route("reason", bad, good),))
 
 
-def aggregates_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
+def aggregates_query(
+    records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
+) -> Query:
     """Plays per minute → index ``plays-per-minute`` and the live counters."""
     counts = (
         records.transform(parse, settings)
         .transform(plays)
-        .transform(distinct, settings)
+        .transform(distinct, settings, partitions)
         .transform(enrich, reference)
         .transform(per_minute)
     )
@@ -88,12 +92,14 @@ def aggregates_query(records: DataFrame, reference: Reference, settings: Setting
     )
 
 
-def interests_query(records: DataFrame, reference: Reference, settings: Settings) -> Query:
+def interests_query(
+    records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
+) -> Query:
     """Three times within 30 minutes → index ``interests`` and each listener's list."""
     found = (
         records.transform(parse, settings)
         .transform(plays)
-        .transform(distinct, settings)
+        .transform(distinct, settings, partitions)
         .transform(interests)
         .transform(with_listener, reference.customers)
         .transform(with_track, reference.tracks)
@@ -109,11 +115,14 @@ def interests_query(records: DataFrame, reference: Reference, settings: Settings
     )
 
 
-#: The records of topic ``plays`` and the reference tables → a query.
-Builder = Callable[[DataFrame, Reference, Settings], Query]
+#: The records of topic ``plays`` and the reference tables → a query. The numbers: of partitions
+#: that need a watermark of their own, if the query has a state; see ``distinct``.
+Builder = Callable[[DataFrame, Reference, Settings, Sequence[int]], Query]
 
 QUERIES: Final[dict[str, Builder]] = {
     PLAYS_QUERY: plays_query,
     AGGREGATES_QUERY: aggregates_query,
     INTERESTS_QUERY: interests_query,
 }
+#: These remember plays of earlier batches, and need a watermark to forget them.
+STATEFUL: Final = (AGGREGATES_QUERY, INTERESTS_QUERY)

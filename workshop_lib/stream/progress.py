@@ -18,7 +18,8 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from workshop_lib.runtime.connections import consumer
+from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.connections import consumer, kafka_admin
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
@@ -80,6 +81,23 @@ def start_over(settings: Settings, query: str) -> None:
         file.unlink()
 
 
+def check_topic(settings: Settings, queries: Iterable[str]) -> None:
+    """``WorkshopError`` if topic ``plays`` is another one than that which the queries have read.
+
+    Offsets say nothing about that: in a topic that was deleted and made anew they begin again.
+    """
+    topic_id = _topic_id(settings)
+    for query in queries:
+        known = progress(settings, query)
+        if known and known.get("topic_id", topic_id) != topic_id:
+            raise WorkshopError(
+                f"Topic {settings.topic(PLAYS_TOPIC)} was deleted and made anew since the stream "
+                f"`{query}` read it.",
+                "`workshop reset --to-stage 2` clears what the streams wrote of the old one, and "
+                "where they were.",
+            )
+
+
 def record_batch(
     settings: Settings, query: str, batch: int, result: WriteResult, more: Mapping[str, Any]
 ) -> None:
@@ -88,7 +106,7 @@ def record_batch(
     Call it before Spark commits the batch.
     """
     with _CHANGING:
-        consumed = _batch_offsets(settings, query, batch)
+        consumed = batch_offsets(settings, query, batch)
         known = progress(settings, query) or _nothing(settings, query)
         if known["batch"] != batch:
             known["before"] = {name: known[name] for name in _TOTALS} | {
@@ -137,6 +155,7 @@ def record_failure(settings: Settings, query: str, why: str | None) -> None:
 def _nothing(settings: Settings, query: str) -> dict[str, Any]:
     return {
         "query": query,
+        "topic_id": _topic_id(settings),
         "batch": None,
         "offsets": offsets(settings, "beginning"),
         **dict.fromkeys(_TOTALS, 0),
@@ -151,12 +170,21 @@ def _nothing(settings: Settings, query: str) -> dict[str, Any]:
     }
 
 
-def _batch_offsets(settings: Settings, query: str, batch: int) -> dict[str, int]:
+def batch_offsets(settings: Settings, query: str, batch: int) -> dict[str, int]:
     """Where ``batch`` ends, from the line per source that Spark wrote before it began."""
     log = checkpoint(settings, query) / "offsets" / str(batch)
     by_topic = json.loads(log.read_text().splitlines()[-1])
     ends: dict[str, int] = by_topic[settings.topic(PLAYS_TOPIC)]
     return ends
+
+
+def _topic_id(settings: Settings) -> str:
+    admin = kafka_admin(settings)
+    try:
+        (topic,) = admin.describe_topics([settings.topic(PLAYS_TOPIC)])
+        return str(topic["topic_id"])
+    finally:
+        admin.close()
 
 
 def _path(settings: Settings, query: str) -> Path:

@@ -5,29 +5,38 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+from py4j.protocol import Py4JNetworkError
+from pyspark import SparkContext, java_gateway
 from pyspark.sql import SparkSession
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, class_archive, java
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
+from workshop_lib.stream.failure import jvm_ended
 
 #: On a standalone master with free cores it takes a few.
 EXECUTOR_SECONDS = 60
 LOG4J = Path(__file__).with_name("log4j2.properties")
 POOLS = Path(__file__).with_name("pools.xml")
 #: Spark's classes fill some 150 MB; each step in growing there would be a full collection.
-JVM = f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
-#: Of a job of seconds: it ends before the second compiler and the concurrent collector pay off.
-SHORT = f"{java.FIRST_COMPILER} -XX:+UseParallelGC -Xms512m"
+#: Out of memory it ends at once; otherwise it would go on collecting garbage for minutes.
+JVM = (
+    f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
+    " -XX:+UseParallelGC -Xms512m -XX:+ExitOnOutOfMemoryError"
+)
+#: Of a job of seconds: it ends before the second compiler pays off.
+SHORT = java.FIRST_COMPILER
 
 
 def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
@@ -77,6 +86,7 @@ def spark_session(
     Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook. Raises
     ``WorkshopError`` when the connector's jars are neither cached nor to be had.
     """
+    forget_ended_jvm()
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
     # The Java that doctor found, whatever JAVA_HOME or PATH say.
     os.environ["JAVA_HOME"] = str(java.find().home)
@@ -93,11 +103,37 @@ def spark_session(
     ]
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
-    with _stderr_to(settings.logs / "spark.log"), _own_ctrl_c():
+    with _stderr_to(settings.logs / "spark.log"), _own_signals():
         session = builder.getOrCreate()
+    explain_ended_jvm(settings)
     if settings.spark_master.startswith("spark://"):
         _wait_for_an_executor(session, settings)
     return session
+
+
+def forget_ended_jvm() -> None:
+    """After the JVM has ended, the next session starts a new one instead of failing."""
+    process = getattr(SparkContext._gateway, "proc", None)
+    if process is not None and process.poll() is not None:
+        SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+        SparkSession._instantiatedSession = SparkSession._activeSession = None
+
+
+def explain_ended_jvm(settings: Settings) -> None:
+    """In a notebook, a cell that fails because the JVM has ended says so, without a traceback."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+
+    def show(shell: Any, kind: Any, error: BaseException, trace: Any, tb_offset: Any) -> None:
+        ended = jvm_ended(settings, wait=5.0)
+        if ended:
+            print(f"{ended} Then run the notebook again from its first cell.", file=sys.stderr)
+        else:
+            shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+    shell.set_custom_exc((Py4JNetworkError, ConnectionRefusedError), show)
 
 
 def _wait_for_an_executor(session: SparkSession, settings: Settings) -> None:
@@ -132,13 +168,20 @@ def _temporary(settings: Settings) -> Path:
 
 
 @contextmanager
-def _own_ctrl_c() -> Iterator[None]:
+def _own_signals() -> Iterator[None]:
     """Who handles Ctrl-C goes on doing so; Spark would end the batch that is being written.
 
     Where it only interrupts, as in a notebook, Spark's way is the better one: it ends the job.
+    The JVM gets a session of its own: a signal to our process group would end it before us. It
+    ends when its standard input does.
     """
     ours = signal.getsignal(signal.SIGINT)
-    yield
+    started_apart = partial(subprocess.Popen, start_new_session=True)
+    setattr(java_gateway, "Popen", started_apart)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(java_gateway, "Popen", subprocess.Popen)  # noqa: B010
     main = threading.current_thread() is threading.main_thread()
     if main and ours not in (signal.default_int_handler, signal.SIG_DFL, None):
         signal.signal(signal.SIGINT, ours)

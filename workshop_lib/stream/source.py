@@ -27,11 +27,10 @@ _FLAT: Final = r"(?s)^\s*\{[^{}]*\}\s*\z"
 
 
 def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFrame:
-    """Topic ``plays`` as a stream, from its start. ``limit``: most records of one batch.
+    """Topic ``plays`` as a stream, from its beginning. ``limit``: most records of one batch.
 
-    Only a stateless query may have a limit: it takes a share of each partition, and these
-    shares end at different event times, so plays could fall behind the watermark that in
-    order of arrival are not late at all.
+    Each partition gives a share of them, in proportion to its unread records. These shares end
+    at different event times; ``distinct`` says how a query with a watermark bears that.
     """
     stream = (
         spark.readStream.format("kafka")
@@ -79,8 +78,9 @@ def _moment() -> Column:
 
 def _reason(settings: Settings) -> Column:
     """Why the record is malformed: the first line of the table that holds."""
-    latest = F.col("timestamp") + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
-
+    # The broker's clock and ours; where the producer dates its records, it cannot put off ours.
+    now = F.least(F.col("timestamp"), F.current_timestamp())
+    latest = now + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
     table = (
         (F.col("value").isNull(), "the value is empty"),
         (~F.is_valid_utf8(F.col("text")), "not UTF-8"),
