@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What another Python or pip has left would reach ours.
 unexport PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 
-.PHONY: help setup demo lab docker-test test check chaos sbom lint generate exercises kibana lock strip clean
+.PHONY: help setup demo lab docker-test test check chaos bench bench-million sbom lint generate exercises kibana lock strip clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -71,6 +71,12 @@ ROUNDS := 50
 chaos: setup ## 50 seeded faults under load, then many rounds of kill -9; make test runs a few
 	@$(BIN)/workshop chaos --seed $(SEED) --rounds $(ROUNDS) --report docs/chaos.md
 	@$(BIN)/pytest -m chaos --timeout 3600
+
+bench: setup ## what it can do, beside what others would use; ten minutes, into docs/benchmarks.md
+	@$(BIN)/python benchmarks/run.py
+
+bench-million: setup ## the curve up to a million plays
+	@$(BIN)/python benchmarks/run.py --parts curve --minutes 60
 
 sbom: $(STAMP) ## build/sbom.json: all packages and servers with versions and hashes, in CycloneDX
 	@$(BIN)/python .ci/sbom.py build/sbom.json

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,14 +92,13 @@ def starts(home: Path, runs: int) -> dict[str, list[float]]:
             environment = variables(settings)
             make_world(settings, 3000)
             connections.create_topics(settings)
-            help_ = [*COMMAND, "--help"]
-            timed("workshop --help", lambda: subprocess.run(help_, check=True, capture_output=True))
-            nothing = [*COMMAND, "stream", "--available-now"]
+            call = partial(subprocess.run, env=environment, check=True, capture_output=True)
+            timed("workshop --help", partial(call, [*COMMAND, "--help"]))
             timed(
                 "Spark and its streams, with nothing to read",
-                lambda: subprocess.run(nothing, env=environment, check=True, capture_output=True),
+                partial(call, [*COMMAND, "stream", "--available-now"]),
             )
-            timed("live page", lambda: web.start(settings))
+            timed("live page", partial(web.start, settings))
             web.stop(settings)
     return seconds
 

@@ -165,8 +165,8 @@ def _peers(result: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Flink SQL has no connector for this Elasticsearch: it writes into Kafka, and the copy into",
-        "the indices is not timed. How each is written: `benchmarks/peers/`.",
+        "Flink SQL has no connector for this Elasticsearch: it writes into Kafka, and the copy",
+        "into the indices is not timed. How each is written: `benchmarks/peers/`.",
     ]
 
 
@@ -184,9 +184,9 @@ def _curve(result: list[dict[str, Any]], measured: dict[str, Any]) -> list[str]:
         if "seconds" not in each:
             lines.append(f"| {each['plays']:,} | – | – | – | – | {why} |")
             continue
-        memory = each["memory"]
+        memory, cost = each["memory"], each["seconds"] / each["plays"] * 1e6
         lines.append(
-            f"| {each['plays']:,} | {each['seconds']:.0f} | {each['seconds'] / each['plays'] * 1e6:,.0f}"
+            f"| {each['plays']:,} | {each['seconds']:.0f} | {cost:,.0f}"
             f" | {memory['stream'] / 2**30:.2f} | {memory['total'] / 2**30:.2f} | {why} |"
         )
     return lines
@@ -229,7 +229,7 @@ def picture(measured: dict[str, Any], path: Path) -> None:
             if found and part != "shipping":
                 bars.append((name, found, ours is None))
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 0.42 * max(len(bars), 6) + 1.4))
-    for place, (name, (median, slowest, fastest), ours) in enumerate(reversed(bars)):
+    for place, (_, (median, slowest, fastest), ours) in enumerate(reversed(bars)):
         left.barh(place, median, color="#2f6690" if ours else "#c9ced6", edgecolor="#333333")
         left.plot([slowest, fastest], [place, place], color="black", linewidth=1.5)
         left.text(fastest, place, f"  {median:,.0f}", va="center", fontsize=8)

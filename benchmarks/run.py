@@ -5,7 +5,7 @@ In: nothing but this repository. Out: ``docs/benchmarks.json`` with every number
 before a number counts. Sizes of the curve that would not fit into ``--minutes`` are left out
 and named; ``make bench-million`` has the time for them.
 
-    .venv/bin/python benchmarks/run.py --plays 20000 --runs 5 --minutes 10
+    .venv/bin/python benchmarks/run.py --plays 10000 --runs 5 --minutes 10
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from workshop_lib.settings import PROJECT, Settings
 HERE = Path(__file__).parent
 RESULT = PROJECT / "docs" / "benchmarks.json"
 #: In the order in which they run.
-PARTS = ("shipping", "steps", "live", "peers", "curve", "starts")
+PARTS = ("shipping", "steps", "live", "peers", "starts", "curve")
 
 
 def machine() -> dict[str, Any]:
@@ -70,8 +70,7 @@ def steps(home: Path, plays: int, runs: int) -> dict[str, Any]:
             [sys.executable, HERE / "steps.py", str(runs), str(pickled)],
             env=environment,
             cwd=HERE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
@@ -109,7 +108,7 @@ def curve(home: Path, sizes: list[int], until: float) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plays", type=int, default=20_000)
+    parser.add_argument("--plays", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--curve", default="10000,30000,100000,300000,1000000")
