@@ -12,7 +12,7 @@ import pytest
 
 from workshop_lib.schema import generated, names
 from workshop_lib.schema.labels import AGE_LABELS, GENDER, LEVEL, UNKNOWN
-from workshop_lib.schema.play import FIELDS, PLAY, Play
+from workshop_lib.schema.play import FIELDS, PATTERNS, PLAY, Play
 from workshop_lib.schema.tables import KINDS
 from workshop_lib.settings import PROJECT
 
@@ -88,6 +88,14 @@ def test_what_is_generated_for_other_languages_is_what_the_schema_says(path: Pat
 def test_the_play_s_forms_have_the_same_fields() -> None:
     assert Play._fields == tuple(FIELDS)
     assert {kind for kind in PLAY.values()} <= set(KINDS)
+
+
+def test_the_play_s_patterns_stand_once() -> None:
+    library = PROJECT / "workshop_lib"
+    files = [*library.rglob("*.py"), *(PROJECT / "docker" / "logstash").rglob("*.rb")]
+    for name in ("zip", "played_at"):
+        with_it = [path.name for path in files if PATTERNS[name] in path.read_text("utf-8")]
+        assert with_it == ["play.py"], f"take PATTERNS[{name!r}] of workshop_lib/schema/play.py"
 
 
 def test_no_name_of_the_schema_is_spelled_out_elsewhere() -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from workshop_lib.schema.labels import ADS, CAMPAIGN, GENDER, LEVEL
-from workshop_lib.schema.play import MAX_INT, MAX_LONG, when
+from workshop_lib.schema.play import MAX_INT, MAX_LONG, PATTERNS, when
 from workshop_lib.world.places import states_by_zip
 
 
@@ -101,7 +101,7 @@ def zip_code(field: str, day_first: bool | None) -> Field:
     """A zip of five digits that has its leading zeros again, without the four of ZIP+4."""
     places = states_by_zip()
     plain = re.sub(r"\.0$", "", field)
-    if not re.fullmatch(r"[0-9-]{0,10}", plain, re.ASCII):
+    if not re.fullmatch(PATTERNS["zip"], plain, re.ASCII):
         raise ValueError("no zip")
     if plain in places:
         return Field(plain, "a number with a decimal point" if plain != field else "")
