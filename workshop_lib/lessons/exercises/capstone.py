@@ -14,7 +14,14 @@ import pandas as pd
 from workshop_lib.lessons.exercises import live
 from workshop_lib.lessons.exercises.outcome import Exercise, NotAttempted, NotYet, shown
 from workshop_lib.runtime.connections import elasticsearch, redis_client
-from workshop_lib.schema.labels import LEVEL
+from workshop_lib.schema.labels import LEVEL, UNKNOWN
+from workshop_lib.schema.names import (
+    INTERESTS_INDEX,
+    PLAYS_INDEX,
+    PLAYS_PER_MINUTE_INDEX,
+    TARGETS_INDEX,
+    interests_key,
+)
 from workshop_lib.settings import Settings
 from workshop_lib.verify import expected, score
 
@@ -110,11 +117,11 @@ def plays_indexed(settings: Settings) -> None:
     """2: each distinct play once, with its listener's level and its track's title."""
     want = score.truth(settings)
     fields = ("event_id", "customer_id", "track_id", "level", "title")
-    found = _documents(settings, "plays", *fields)
+    found = _documents(settings, PLAYS_INDEX, *fields)
     _same_events(set(found["event_id"]), set(want.plays["event_id"]), len(found), "plays")
     customers = expected.customers(settings.world)
     levels = customers["level"].map(LEVEL)
-    right = found["customer_id"].map(levels).fillna("unknown")
+    right = found["customer_id"].map(levels).fillna(UNKNOWN)
     wrong = found[found["level"] != right]
     if len(wrong):
         row = wrong.iloc[0]
@@ -123,7 +130,7 @@ def plays_indexed(settings: Settings) -> None:
             f" {row['level']!r}, which is not this listener's."
         )
     titles = expected.tracks(settings.world)["title"]
-    right = found["track_id"].map(titles).fillna("unknown")
+    right = found["track_id"].map(titles).fillna(UNKNOWN)
     wrong = found[found["title"] != right]
     if len(wrong):
         row = wrong.iloc[0]
@@ -143,7 +150,7 @@ def _same_events(found: set[int], truth: set[int], documents: int, what: str) ->
 def counted(settings: Settings) -> None:
     """2: plays per minute of event time."""
     want = score.truth(settings)
-    found = _documents(settings, "plays-per-minute", "minute", "plays")
+    found = _documents(settings, PLAYS_PER_MINUTE_INDEX, "minute", "plays")
     minutes = pd.to_datetime(found["minute"], utc=True)
     played = pd.to_datetime(want.plays["played_at"], unit="ms", utc=True).dt.floor("min")
     truth = played.value_counts()
@@ -158,12 +165,14 @@ def counted(settings: Settings) -> None:
 def interests_found(settings: Settings) -> None:
     """3: the interests of the ledger, in the index and in each listener's list."""
     want = score.truth(settings)
-    found = _documents(settings, "interests", "event_id", "customer_id", "track_id", "played_at")
+    found = _documents(
+        settings, INTERESTS_INDEX, "event_id", "customer_id", "track_id", "played_at"
+    )
     truth = set(want.hits["event_id"].astype(int))
     _same_events(set(found["event_id"]), truth, len(found), "interests")
     latest: dict[str, dict[str, float]] = {}
     for hit in want.hits.sort_values("played_at").to_dict("records"):
-        key = settings.key(f"{KEYS}interests:{hit['customer_id']}")
+        key = settings.key(KEYS + interests_key(hit["customer_id"]))
         latest.setdefault(key, {})[str(hit["track_id"])] = float(hit["played_at"])
     redis = redis_client(settings)
     for key, tracks in latest.items():
@@ -177,7 +186,7 @@ def interests_found(settings: Settings) -> None:
 
 def targets_chosen(settings: Settings) -> None:
     """4 and 5: one target each, of those who may get it, most of whom would take it."""
-    found = _documents(settings, "targets", "customer_id", "event_id", "score")
+    found = _documents(settings, TARGETS_INDEX, "customer_id", "event_id", "score")
     want = score.truth(settings)
     if found["customer_id"].duplicated().any():
         twice = found.loc[found["customer_id"].duplicated(), "customer_id"].iloc[0]
