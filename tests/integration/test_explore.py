@@ -382,6 +382,7 @@ def test_a_failed_update_says_so_in_place_of_the_picture(shown: Settings) -> Non
     assert "<img" not in view.figure.value
     assert "Not updated. A pie cannot show the average" in view.figure.value
     assert view.answer is None
+    assert repr(view).startswith("Visualize: A pie cannot show the average")
     view.kind.value = "bar"
     view.update.click()
     assert "<img" in view.figure.value

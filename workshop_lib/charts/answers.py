@@ -15,16 +15,13 @@ from elasticsearch import dsl
 from elasticsearch.dsl import A
 from elasticsearch.dsl.aggs import Agg
 
-from workshop_lib.charts.catalogue import CHARTS
+from workshop_lib.charts.catalogue import ALL_LABELS, CHARTS
 from workshop_lib.charts.chart import Metric, Terms
 from workshop_lib.charts.time_range import Span
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_PER_MINUTE_INDEX
 from workshop_lib.schema.tables import ALL
 from workshop_lib.settings import Settings
-
-#: More labels than any field that a chart splits has (states, hours, bands).
-ALL_LABELS = 200
 
 
 def refresh(settings: Settings) -> None:

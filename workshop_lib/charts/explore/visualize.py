@@ -52,6 +52,7 @@ class Visualize(View):
         self._settings = settings
         self.answer: Answer | None = None
         self.picture: Picture | None = None
+        self._problem = "nothing drawn"
         self.bar = SearchBar(settings, Search(index, TimeRange.named(time)), self._ask)
         fields = self.bar.fields
         numbers = [("(none)", None), *((x.label, x.name) for x in fields if x.type != "geo point")]
@@ -120,7 +121,7 @@ class Visualize(View):
         return self.show(found.chart)
 
     def __repr__(self) -> str:
-        return self.picture.alt if self.picture else f"Visualize: {self.bar.message.value}"
+        return self.picture.alt if self.picture else f"Visualize: {self._problem}"
 
     # What the controls do -------------------------------------------------------------
 
@@ -142,6 +143,7 @@ class Visualize(View):
             answer = ask(self._settings, self.search, self.chart)
         except WorkshopError as error:
             self.picture = self.answer = None
+            self._problem = str(error)
             self.figure.value = html.message(f"Not updated. {error}")
             self.request_text.value = self.data.value = ""
             raise
