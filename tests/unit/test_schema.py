@@ -45,13 +45,9 @@ def _naming(tree: ast.AST) -> Iterator[ast.expr]:
         if isinstance(node, ast.Call):
             function = node.func
             method = function.attr if isinstance(function, ast.Attribute) else ""
-            with_settings = {ast.unparse(each) for each in node.args} & {
-                "settings",
-                "self.settings",
-            }
-            naming = method in {"topic", "index", "key"} or ast.unparse(function) == "document"
-            if with_settings or naming:
+            if method in {"topic", "index", "key"} or ast.unparse(function) == "document":
                 yield from _inside(node.args)
+            yield from _inside(_named_first(node.args))
             yield from _inside(k.value for k in node.keywords if k.arg and NAMED.search(k.arg))
         elif isinstance(node, ast.FunctionDef):
             arguments = node.args
@@ -65,6 +61,21 @@ def _naming(tree: ast.AST) -> Iterator[ast.expr]:
                 yield from _inside([node.value])
         elif isinstance(node, ast.For) and NAMED.search(ast.unparse(node.target)):
             yield from _inside([node.iter])
+
+
+def _named_first(arguments: list[ast.expr]) -> list[ast.expr]:
+    """Of a call with ``settings``: the first argument after it that is a literal or a constant's
+    name, which is that of an index or a query; what follows are fields."""
+    texts = [ast.unparse(each) for each in arguments]
+    for settings in ("settings", "self.settings"):
+        if settings in texts:
+            after = arguments[texts.index(settings) + 1 :]
+            return [
+                each
+                for each in after
+                if isinstance(each, ast.Constant) or ast.unparse(each).isupper()
+            ][:1]
+    return []
 
 
 def _inside(expressions: Iterator[ast.expr] | list[ast.expr]) -> Iterator[ast.expr]:
@@ -147,6 +158,7 @@ def test_the_page_offers_the_labels_that_its_server_takes() -> None:
         'QUERIES = ("targets", other)',
         'progress(settings, "aggregates")',
         'documents(settings, "sms", "status")',
+        'create_index(settings, client, "models")',
         'def plays_by(settings, index: str = "plays"): ...',
         'for query in ("plays", "targets"): ...',
         'run(queries=["interests"])',
@@ -168,6 +180,7 @@ def test_a_name_that_is_spelled_out_is_found(code: str) -> None:
         'sizes = {"customers": 1, "plays": 2}',
         'folder = settings.home / "models"',
         "client.count(index=settings.index(PLAYS_INDEX))",
+        'documents(settings, PLAYS_PER_MINUTE_INDEX, "minute", "plays")',
     ],
 )
 def test_the_same_word_as_a_column_or_in_prose_is_not(code: str) -> None:
