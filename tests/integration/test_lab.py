@@ -22,7 +22,7 @@ from workshop_lib.page.browser import browser
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/lab/tree/\S+\?token=\w+")
 
@@ -77,7 +77,7 @@ def test_it_opens_the_first_notebook_and_ctrl_c_stops_all_of_it(
         page.get_by_text("ipykernel) | Idle").wait_for(timeout=120_000)
         assert page.get_by_text("Jupyter news").count() == 0
 
-    wait_until(lambda: read_state(settings), 60, "the replay to begin")
+    wait_until(lambda: read_state(settings), 180, "the replay to begin")
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0, printed.read_text()
     assert "All stopped" in printed.read_text()

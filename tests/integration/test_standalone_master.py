@@ -30,7 +30,7 @@ from workshop_lib.settings import Settings
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),
     pytest.mark.usefixtures("nothing_left"),
 ]
 
@@ -85,7 +85,7 @@ def master(tmp_path: Path) -> Iterator[str]:
     with ExitStack() as daemons:
         port = address.rpartition(":")[2]
         log = daemons.enter_context(spark_class(tmp_path, "master.Master", "--port", port))
-        wait_until(lambda: "I have been elected leader" in log.read_text(), 60, "the master")
+        wait_until(lambda: "I have been elected leader" in log.read_text(), 180, "the master")
         for n in range(2):
             work = tmp_path / f"work{n}"
             daemons.enter_context(
@@ -96,7 +96,7 @@ def master(tmp_path: Path) -> Iterator[str]:
                     address,
                 )
             )
-        wait_until(lambda: log.read_text().count("Registering worker") == 2, 60, "the workers")
+        wait_until(lambda: log.read_text().count("Registering worker") == 2, 180, "the workers")
         yield address
 
 

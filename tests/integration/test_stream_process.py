@@ -32,7 +32,7 @@ from workshop_lib.stream.run import run
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(1200),
     pytest.mark.usefixtures("nothing_left"),
 ]
 
@@ -81,11 +81,11 @@ def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Set
     parts = [plays[:800], plays[800:1600], plays[1600:]]
     send(stack, parts[0])
     with streaming(stack, WORKSHOP_TRIGGER_SECONDS="0", WORKSHOP_BATCH_RECORDS="200") as process:
-        wait_until(lambda: well(stack, process) and caught_up(stack), 120, "the first part")
+        wait_until(lambda: well(stack, process) and caught_up(stack), 300, "the first part")
         send(stack, [*parts[1], *parts[0][::7]])  # with duplicates from before the crash
         wait_until(
             lambda: well(stack, process) and in_a_batch(stack, "interests"),
-            60,
+            180,
             "a batch of interests to be under way",
             every=0.005,
         )
@@ -95,7 +95,7 @@ def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Set
     assert unfinished, "the kill came between two batches"
     send(stack, [*parts[2], *parts[1][::5], *parts[0][::11]])
     with streaming(stack) as process:
-        wait_until(lambda: well(stack, process) and caught_up(stack), 120, "all parts")
+        wait_until(lambda: well(stack, process) and caught_up(stack), 300, "all parts")
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Java and the workers, too
         assert process.wait(60) == 0
     assert "Traceback" not in (stack.home / "stream.log").read_text()
@@ -132,7 +132,7 @@ def test_a_killed_java_process_is_named_and_the_next_start_goes_on(stack: Settin
     plays = random_plays(22, 600, 60)
     send(stack, plays[:300])
     with streaming(stack, "plays") as process:
-        wait_until(lambda: well(stack, process) and caught_up(stack, ["plays"]), 120, "the first")
+        wait_until(lambda: well(stack, process) and caught_up(stack, ["plays"]), 300, "the first")
         inside = psutil.Process(process.pid).children(recursive=True)
         (java,) = (each for each in inside if each.name() == "java")
         java.kill()

@@ -122,7 +122,7 @@ def test_a_new_model_is_taken_without_a_restart(spark: SparkSession, ready: Sett
         first = next_batch.event = getattr(next_batch, "event", 1000) + 10  # type: ignore[attr-defined]
         send(settings, [play(first + i, 0, customer=n) for i, n in enumerate(customers)])
         wait_until(
-            lambda: running.done() or caught_up(settings, ["targets"]), 60, "the batch to be done"
+            lambda: running.done() or caught_up(settings, ["targets"]), 180, "the batch to be done"
         )
         return {
             row["customer_id"]
@@ -141,7 +141,7 @@ def test_a_new_model_is_taken_without_a_restart(spark: SparkSession, ready: Sett
                         index=settings.index("targets")
                     )
                 ),
-                60,
+                180,
                 "the index",
             )
             assert next_batch(1, 2) == set()

@@ -194,7 +194,7 @@ def test_every_goes_on_after_a_failure_alone_until_interrupted(settings: Setting
             other = workshop(settings, "train")
             assert other.returncode == 1 and str(process.pid) in other.stderr
             process.send_signal(signal.SIGINT)
-            assert wait_until(lambda: process.poll() is not None, timeout=60)
+            assert wait_until(lambda: process.poll() is not None, timeout=180)
             assert process.returncode == 0
         finally:
             process.kill()

@@ -45,7 +45,7 @@ def run(words: list[str], settings: Settings) -> subprocess.CompletedProcess[str
 
 def execute(notebook: Path, settings: Settings) -> subprocess.CompletedProcess[str]:
     """The notebook by nbval; what follows a failed cell of it is skipped."""
-    options = ("-p", "no:cacheprovider", "--nbval-cell-timeout=120", "-o", "addopts=")
+    options = ("-p", "no:cacheprovider", "--nbval-cell-timeout=240", "-o", "addopts=")
     return run(["pytest", "--nbval-lax", "-q", "-x", str(notebook), *options], settings)
 
 
@@ -93,7 +93,7 @@ def test_there_are_ten_notebooks() -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_the_first_cell_to_the_last(
     notebook: Path, running_stack: Settings, tmp_path: Path
