@@ -14,6 +14,7 @@ def of_its_own(running: Settings, home: Path, namespace: str = "") -> Settings:
         namespace=namespace or f"t{uuid.uuid4().hex[:8]}-",
         kafka_bootstrap=running.kafka_bootstrap,
         elasticsearch_url=running.elasticsearch_url,
+        elasticsearch_password=running.elasticsearch_password,
         redis_url=running.redis_url,
         spark_master="local[2]",
         shuffle_partitions=2,

@@ -20,6 +20,7 @@ import pytest
 from ports import PORTS
 from progress_lines import Progress
 
+from workshop_lib.runtime.identity import ADDRESS
 from workshop_lib.settings import Settings
 
 for name, port in PORTS.items():
@@ -98,9 +99,19 @@ def stack(running_stack: Settings, settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             name: getattr(running_stack, name)
-            for name in ("kafka_bootstrap", "elasticsearch_url", "redis_url")
+            for name in (*ADDRESS.values(), "elasticsearch_password")
         }
     )
+
+
+@pytest.fixture
+def admin(running_stack: Settings, stack: Settings) -> Settings:
+    """``stack`` with the user of Elasticsearch who may do all."""
+    from workshop_lib.stack import passwords
+
+    whole = passwords.admin(running_stack)
+    names = ("elasticsearch_username", "elasticsearch_password")
+    return stack.model_copy(update={name: getattr(whole, name) for name in names})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from workshop_lib.ingest import dead_letters
-from workshop_lib.runtime import connections
+from workshop_lib.runtime import child, connections
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play
 from workshop_lib.settings import Settings
@@ -66,6 +66,4 @@ def letters(settings: Settings, to: str) -> list[dead_letters.DeadLetter]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    names = ("home", "namespace", "kafka_bootstrap", "elasticsearch_url", "redis_url")
-    ours = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return os.environ | ours
+    return os.environ | {"WORKSHOP_HOME": str(settings.home)} | child.environment(settings)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from elasticsearch.helpers import scan
 
-from workshop_lib.runtime import connections
+from workshop_lib.runtime import child, connections
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_json
 from workshop_lib.settings import Settings
@@ -148,5 +148,4 @@ def counted(settings: Settings) -> Counter[int]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that give another process these settings."""
-    names = ("home", "namespace", "kafka_bootstrap", "elasticsearch_url", "redis_url")
-    return {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {"WORKSHOP_HOME": str(settings.home), **child.environment(settings)}

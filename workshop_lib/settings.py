@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field("", description="none while the servers are down")
     elasticsearch_url: str = Field("", description="none while the servers are down")
     elasticsearch_username: str = Field("kit", description="whose password is set")
+    elasticsearch_password_web: SecretStr = Field(
+        SecretStr(""), description="of user web, the page's; default: the user above"
+    )
     elasticsearch_password: SecretStr = Field(SecretStr(""), description="none: no security")
     elasticsearch_api_key: SecretStr = Field(SecretStr(""), description="encoded; of a cluster")
     redis_url: str = Field("", description="none while the servers are down")

@@ -32,16 +32,12 @@ def running(home: Path) -> Iterator[str]:
     )
     config = Path(command.environment["ES_PATH_CONF"])
     yml = (config / "elasticsearch.yml").read_text()
-    assert "xpack.security.enabled: false" in yml
+    assert "xpack.security.enabled: true" in yml
     (config / "elasticsearch.yml").write_text(
-        yml.replace("xpack.security.enabled: false", "xpack.security.enabled: true")
         # As in Docker, where Logstash's first document makes its index, by the template.
-        .replace("action.auto_create_index", "# action.auto_create_index")
-        + "xpack.security.http.ssl.enabled: false\n"
+        yml.replace("action.auto_create_index", "# action.auto_create_index")
     )
-    files = access.files(dict.fromkeys(access.USERS, PASSWORD))
-    files["users"] += f"{ADMIN}:{access.hashed(PASSWORD)}\n"
-    files["users_roles"] += f"superuser:{ADMIN}\n"
+    files = access.files(dict.fromkeys(access.USERS | access.ADMIN, PASSWORD))
     for name, text in files.items():
         (config / name).write_text(text)
     log = home / "elasticsearch.log"

@@ -12,9 +12,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from elasticsearch.helpers import scan
+from pydantic import SecretStr
 
 from workshop_lib import stack as stacks
 from workshop_lib.cli import app
@@ -105,10 +107,11 @@ def refusal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 def remember(home: Path, first: Settings, own: str) -> None:
     """A ``stack.json`` of a home with identity ``own`` that names the first home's servers."""
-    names = ("kafka_bootstrap", "elasticsearch_url", "redis_url")
-    addresses = {name: getattr(first, name) for name in names}
+    addresses = {name: getattr(first, name) for name in identity.ADDRESS.values()}
     content = {"stack": "embedded", "identity": own, "addresses": addresses}
     state_file.save(home / "stack.json", content)
+    password = first.elasticsearch_password.get_secret_value()
+    state_file.save(home / "secrets.json", {"elasticsearch_password": password})
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -145,6 +148,22 @@ def test_each_server_alone_is_known(filled: Settings, server: str) -> None:
     identity.require_own_server(filled, server)
     with pytest.raises(WorkshopError, match=f"The {server} at .* does not belong to"):
         identity.require_own_server(filled.model_copy(update={"identity": "x"}), server)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("server", ["Elasticsearch", "Redis"])
+def test_a_server_with_other_passwords_is_another_homes(filled: Settings, server: str) -> None:
+    url = urlsplit(filled.redis_url)._replace(netloc=f"kit:guess@127.0.0.1:{port_of(filled)}")
+    guess = {"elasticsearch_password": SecretStr("guess"), "redis_url": url.geturl()}
+    if not urlsplit(filled.redis_url).password or not filled.elasticsearch_password:
+        pytest.skip("these servers were started without passwords")
+    other = filled.model_copy(update={**guess, "identity": f"{filled.identity}x"})
+    with pytest.raises(WorkshopError, match=f"The {server} at .* does not belong to"):
+        identity.require_own_server(other, server)
+
+
+def port_of(settings: Settings) -> int:
+    return urlsplit(settings.redis_url).port or 0
 
 
 @pytest.mark.stack

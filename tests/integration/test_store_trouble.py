@@ -71,11 +71,11 @@ WORKS = pytest.mark.parametrize(
 
 
 @contextmanager
-def block(settings: Settings, index: str, setting: str) -> Iterator[None]:
+def block(settings: Settings, admin: Settings, index: str, setting: str) -> Iterator[None]:
     """An index that takes no documents for a while."""
     client = connections.elasticsearch(settings)
     connections.create_index(settings, client, index)
-    name = settings.index(index)
+    name, client = settings.index(index), connections.elasticsearch(admin)
     client.indices.put_settings(index=name, settings={setting: True})
     end = threading.Timer(
         LASTS, lambda: client.indices.put_settings(index=name, settings={setting: None})
@@ -91,9 +91,9 @@ def block(settings: Settings, index: str, setting: str) -> Iterator[None]:
 )
 @pytest.mark.usefixtures("spark")
 def test_a_read_only_or_full_index_is_waited_for(
-    stack: Settings, work: Work, index: str, setting: str
+    stack: Settings, admin: Settings, work: Work, index: str, setting: str
 ) -> None:
-    with block(stack, index, setting):
+    with block(stack, admin, index, setting):
         work(stack)
 
 

@@ -41,6 +41,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "WORKSHOP_NAMESPACE": settings.namespace,
         "WORKSHOP_DATA": str(settings.world),
         "WORKSHOP_ELASTICSEARCH_URL": settings.elasticsearch_url,
+        "WORKSHOP_ELASTICSEARCH_PASSWORD": settings.elasticsearch_password.get_secret_value(),
         "WORKSHOP_SPARK_MASTER": "local[2]",
         **more,
     }

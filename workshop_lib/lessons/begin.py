@@ -74,7 +74,8 @@ def running_servers(settings: Settings, say: Say) -> Settings:
     with messages_to(lambda text: say(text + "\n")):
         stack.up(settings)
     now = Settings(home=settings.home)  # read again, with the ports that were free
-    addresses = ("identity", *ADDRESS.values(), "elasticsearch_password")
+    more = ("identity", "elasticsearch_password", "elasticsearch_password_web", "redis_url_web")
+    addresses = (*ADDRESS.values(), *more)
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
     away = without_answer(settings)
     if away:

@@ -24,7 +24,6 @@ HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
 #: What the server reads of the settings; the rest it takes from the environment as it is.
 PASSED = (
     "elasticsearch_url",
-    "elasticsearch_username",
     "redis_prefix",
     "namespace",
     "web_host",
@@ -44,8 +43,14 @@ def command(settings: Settings, port: int) -> process.Command:
     node.install()
     variables = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in PASSED}
     variables["WORKSHOP_REDIS_URL"] = settings.redis_url_web or settings.redis_url
-    for name in ("elasticsearch_api_key", "elasticsearch_password"):
-        variables[f"WORKSHOP_{name.upper()}"] = getattr(settings, name).get_secret_value()
+    own = settings.elasticsearch_password_web
+    variables |= {
+        "WORKSHOP_ELASTICSEARCH_API_KEY": settings.elasticsearch_api_key.get_secret_value(),
+        "WORKSHOP_ELASTICSEARCH_USERNAME": "web" if own else settings.elasticsearch_username,
+        "WORKSHOP_ELASTICSEARCH_PASSWORD": (
+            own or settings.elasticsearch_password
+        ).get_secret_value(),
+    }
     return process.Command(
         [str(node.NODE), *HEAP, str(node.WEB / "server" / "main.js")],
         variables | {"WORKSHOP_WEB_PORT": str(port)},

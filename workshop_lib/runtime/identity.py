@@ -64,6 +64,8 @@ def require_own_server(settings: Settings, server: str) -> None:
         return
     try:
         found = _ASK[server](settings)
+    except (redis.AuthenticationError, elasticsearch.AuthenticationException):
+        found = None  # our own would know the password
     except (
         KafkaError,
         OSError,

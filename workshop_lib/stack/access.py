@@ -72,9 +72,13 @@ USERS: Final[dict[str, User]] = {
 }
 
 
+#: In the embedded stack alone, for faults on purpose (`workshop chaos`) and for tests.
+ADMIN: Final = {"admin": User(None, ("superuser",))}
+
+
 def files(passwords: Mapping[str, str]) -> dict[str, str]:
     """File name → text, for the users that ``passwords`` names."""
-    users = {name: USERS[name] for name in passwords}
+    users = {name: (USERS | ADMIN)[name] for name in passwords}
     # A JSON object is a YAML value.
     roles = "".join(f"{n}: {json.dumps(user.role)}\n" for n, user in users.items() if user.role)
     members: dict[str, list[str]] = {}

@@ -18,13 +18,15 @@ from pathlib import Path
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import artifacts
+from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.identity import cluster_name
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
+from workshop_lib.stack import access
+from workshop_lib.stack.passwords import passwords
 
 VERSION = "8.19.20"
 HEAP = "512m"
@@ -40,7 +42,9 @@ def yaml(folder: Path, port: int, transport_port: int, identity: str) -> str:
         "transport.port": transport_port,
         "path.data": str(folder / "data"),
         "path.logs": str(folder / "logs"),
-        "xpack.security.enabled": False,
+        "xpack.security.enabled": True,
+        # Whoever could listen on the loopback device is root, and TLS hides nothing from root.
+        "xpack.security.http.ssl.enabled": False,
         # An index of ours is made by create_index only; a document never makes it by guessing.
         "action.auto_create_index": ",".join([*(f"-*{name}" for name in INDICES), "+*"]),
         # A laptop's disk is often nine tenths full; that must not make indices read-only.
@@ -102,6 +106,9 @@ def prepare(
         shutil.rmtree(config)
     shutil.copytree(program / "config", config)
     (config / "elasticsearch.yml").write_text(yaml(folder, port, transport_port, identity))
+    for name, text in access.files(_passwords(settings)).items():
+        (config / name).unlink(missing_ok=True)
+        state_file.write(config / name, text, 0o600)
     written = [config, *(folder / name for name in ("data", "logs", "tmp"))]
     for path in written:
         path.mkdir(exist_ok=True)
@@ -162,9 +169,27 @@ def give(folder: Path, user: pwd.struct_passwd) -> None:
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
+def _passwords(settings: Settings) -> dict[str, str]:
+    """User of Elasticsearch → password."""
+    own = "elasticsearch."
+    known = passwords(settings).items()
+    return {user.removeprefix(own): word for user, word in known if user.startswith(own)}
+
+
+def secrets(settings: Settings) -> dict[str, str]:
+    """Name of the setting → the password of the user who needs it."""
+    known = _passwords(settings)
+    return {"elasticsearch_password": known["kit"], "elasticsearch_password_web": known["web"]}
+
+
 def health(settings: Settings, port: int) -> str:
     """ "" when it answers and is not red, else why not."""
-    client = Elasticsearch(f"http://127.0.0.1:{port}", request_timeout=3, max_retries=0)
+    client = Elasticsearch(
+        f"http://127.0.0.1:{port}",
+        basic_auth=("health", _passwords(settings)["health"]),
+        request_timeout=3,
+        max_retries=0,
+    )
     try:
         status = client.cluster.health()["status"]
     except (ApiError, TransportError) as error:

@@ -180,7 +180,7 @@ def _remember(settings: Settings, ports: dict[str, int], identity: str) -> None:
         "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
     }
-    secrets = redis.urls(passwords(settings), ports["redis"])
+    secrets = redis.urls(passwords(settings), ports["redis"]) | elasticsearch.secrets(settings)
     mark_redis(settings.model_copy(update={**secrets, "identity": identity}))
     record.remember(settings, "embedded", addresses, secrets, identity)
 

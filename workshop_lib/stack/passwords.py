@@ -10,11 +10,26 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
 
 #: Server and user.
-USERS: Final = ("redis.kit", "redis.web")
+USERS: Final = (
+    *("redis.kit", "redis.web"),
+    *("elasticsearch.kit", "elasticsearch.web", "elasticsearch.health", "elasticsearch.admin"),
+)
+
+
+def admin(settings: Settings) -> Settings:
+    """Settings with the user of Elasticsearch who may do all: for faults on purpose, and tests."""
+    known = state_file.load(path(settings)) or {}
+    password = known.get("elasticsearch.admin")
+    if not password:
+        return settings  # servers of others, or without security
+    update = {"elasticsearch_username": "admin", "elasticsearch_password": SecretStr(password)}
+    return settings.model_copy(update=update)
 
 
 def path(settings: Settings) -> Path:

@@ -16,6 +16,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import child, process
 from workshop_lib.runtime.connections import elasticsearch
 from workshop_lib.runtime.wait import wait_until
+from workshop_lib.stack.passwords import admin
 from workshop_lib.verify.chaos.site import INSIDE_STREAM, SERVERS, STEPS, Site
 
 FROZEN: Final = 10.0  # seconds of SIGSTOP
@@ -60,7 +61,7 @@ def down_and_up(site: Site, name: str) -> None:
 def block(site: Site, name: str) -> None:
     """Every index is read-only (write) or its disk is full (flood stage) for a while."""
     setting = {"read-only": "index.blocks.write", "full": "index.blocks.read_only_allow_delete"}
-    client, everything = elasticsearch(site.settings), site.settings.index("*")
+    client, everything = elasticsearch(admin(site.settings)), site.settings.index("*")
     client.indices.put_settings(index=everything, settings={setting[name]: True})
     time.sleep(READ_ONLY)
     client.indices.put_settings(index=everything, settings={setting[name]: None})
