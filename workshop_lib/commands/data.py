@@ -252,7 +252,7 @@ def _folder(folder: Path | None) -> Path:
 
 
 def _free(folder: Path | None, force: bool) -> Path:
-    """The folder to write to. An earlier world is only replaced when told to."""
+    """The folder to write to. An earlier world is replaced only with --force."""
     folder = _folder(folder)
     if (folder / "tracks.csv").exists() and not force:
         raise WorkshopError(f"There is a world in {folder} already.", "Add --force to replace it.")

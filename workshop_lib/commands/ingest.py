@@ -35,14 +35,16 @@ def replay(
         None, "--last", help="Only the last so many hours of the recording."
     ),
     limit: int | None = typer.Option(
-        None, "--limit", help="So many lines at most; the next run goes on after them."
+        None, "--limit", help="So many lines at most; the next run continues after them."
     ),
-    restart: bool = typer.Option(False, "--restart", help="Begin anew, not where it stopped."),
+    restart: bool = typer.Option(
+        False, "--restart", help="Start from the beginning, not where it stopped."
+    ),
     seed: int = typer.Option(7, "--seed", help="Of the random pauses."),
 ) -> None:
     """Let the recorded plays happen again: append them to the live log, dated today.
 
-    Stopped by Ctrl-C or a crash, the next run goes on where it stopped. Every date is moved
+    Stopped by Ctrl-C or a crash, the next run continues where it stopped. Every date is moved
     by the same time, none into the future.
 
     Example: workshop replay --speed 2000 --last 24
@@ -68,14 +70,14 @@ def replay(
     lines = state.next_line - state.first_line
     if before and before.done and not restart:
         say(
-            f"All {lines:,} lines were replayed before. `workshop replay --restart` begins anew;"
-            " `workshop reset` clears what they became."
+            f"All {lines:,} lines were replayed before. `workshop replay --restart` starts from"
+            " the beginning; `workshop reset` clears what they became."
         )
         return
     total = state.last_line - state.first_line
     say(f"{lines:,} of {total:,} lines are in {settings.live_log}.")
     if not state.done:
-        say("`workshop replay` goes on from here.")
+        say("`workshop replay` continues from here.")
 
 
 def ship(
@@ -161,7 +163,7 @@ def dlq_replay(
 ) -> None:
     """Deliver dead letters again: plays, documents of the stream, messages, to where they belong.
 
-    Each goes on once; the others stay. To repair letters: write them to a file, change their
+    Each is delivered once; the others stay. To repair letters: write them to a file, change their
     "text", take out those that you do not want to send, and replay the file:
 
     workshop dlq show --json > letters.json

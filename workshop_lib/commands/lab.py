@@ -11,7 +11,7 @@ from workshop_lib.settings import Settings
 def lab(
     port: int = typer.Option(8888, min=0, max=65535, help="Of JupyterLab; 0 takes a free one."),
     browser: bool = typer.Option(True, help="Open the first notebook in the browser."),
-    replay: bool = typer.Option(True, help="Fill the log, if there is none yet."),
+    replay: bool = typer.Option(True, help="Replay into the log, if there is none yet."),
 ) -> None:
     """Start the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops it all.
 

@@ -28,7 +28,7 @@ DOCKER = typer.Option(False, "--docker", help="The servers of docker/compose.yam
 
 
 def fetch(settings: Settings) -> None:
-    """Have Java and the servers' files, with a bar while anything is fetched."""
+    """Java and the servers' files are there; downloads show a progress bar."""
     from workshop_lib.runtime import artifacts, java
 
     with err.status("Looking for Java …"):
@@ -55,7 +55,7 @@ def fetch_all(settings: Settings) -> None:
         try:
             class_archive.make(progress)
         except WorkshopError as error:
-            # All is fetched, and that is what was asked for.
+            # The download itself, which was asked for, is complete.
             warn(error)
         for other in others:
             other.result()
@@ -82,7 +82,7 @@ def up(
     ),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Start Kafka, Elasticsearch and Redis; what runs already is left alone.
+    """Start Kafka, Elasticsearch and Redis; what is already running stays as it is.
 
     With --docker also Spark, Logstash, Kibana, JupyterLab, the SMS server and the page.
 

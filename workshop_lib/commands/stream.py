@@ -30,7 +30,7 @@ def stream(
 
     Joins each play with its listener, track and place, counts plays per minute, finds who
     plays the same track again and again, and offers a day of Gold to whom the current model
-    chooses. Runs until Ctrl-C, which lets the running batch end; the next start goes on from
+    chooses. Runs until Ctrl-C, which lets the running batch end; the next start continues from
     there.
 
     Example: [b]workshop stream[/b], or [b]workshop stream interests --available-now[/b]

@@ -97,7 +97,7 @@ def _round(settings: Settings, seed: int, save_features: Path | None, as_json: b
     from workshop_lib.marketing import model_index
     from workshop_lib.marketing.learn import learn
 
-    # Before Spark starts, which takes seconds, so that a missing file is told at once.
+    # Before Spark starts, which takes seconds, so that a missing file is reported at once.
     _world_is_there(settings)
     with RichProgress(err) as progress:
         progress("starting Spark")
@@ -129,7 +129,7 @@ def _train_on_file(settings: Settings, path: Path, seed: int, as_json: bool) -> 
     from workshop_lib.marketing import libsvm
     from workshop_lib.marketing.learn import learn_from_file
 
-    libsvm.read(path)  # a wrong line is told before Spark starts
+    libsvm.read(path)  # a wrong line is reported before Spark starts
     with RichProgress(err) as progress:
         progress(f"training on {path.name}")
         trained, decision = learn_from_file(settings, _spark(settings), path, seed)

@@ -153,7 +153,7 @@ def reset(
 ) -> None:
     """Clear topics, indices, keys, checkpoints and the live log together.
 
-    The recorded world and the servers stay. With --to-stage, whoever comes late can begin
+    The recorded world and the servers stay. With --to-stage, somebody who comes late can start
     that stage a minute later: what the stages before it leave behind is there.
 
     Example: [b]workshop reset --yes[/b], or [b]workshop reset --to-stage 3[/b]

@@ -14,7 +14,7 @@ def web(
     """Stage 4: the live page, at http://127.0.0.1:8080 or a free port.
 
     Shows plays, places, interests, offers and the streams as they are right now; it says so
-    when a server is away, and goes on when it is back. Runs until Ctrl-C.
+    when a server is away, and continues when it is back. Runs until Ctrl-C.
 
     Example: [b]workshop web --port 8090[/b]
     """

@@ -3,7 +3,7 @@
 pyspark ships Apache Ivy, which resolves ``ivy.xml`` from Maven Central or a mirror. Files
 go to the user's cache; each is compared with ``artifacts.sha256`` when it comes and before
 each use, and one that differs is refused. What is there already is not fetched again, so a
-second run needs no network and an interrupted one goes on with the files it still lacks.
+second run needs no network and an interrupted one continues with the missing files.
 """
 
 from __future__ import annotations
@@ -75,11 +75,13 @@ def take(folder: Path, names: list[str]) -> None:
     for name in names:
         fetched = folder / name
         if not fetched.exists():
-            raise WorkshopError(f"{name} did not come.", "Run the same command again to go on.")
+            raise WorkshopError(
+                f"{name} could not be downloaded.", "Run the same command again to go on."
+            )
         if digest(fetched) != sums[name]:
             raise WorkshopError(
                 f"{name} is not the file that it should be (its sha256 differs).",
-                "Run the same command again to fetch it anew; if that one differs, too,"
+                "Run the same command again to download it again; if that one differs, too,"
                 " do not trust the mirror.",
             )
         with replacing(library() / name) as draft:
@@ -93,7 +95,7 @@ def ensure(settings: Settings, progress: Progress = silent, group: str = "") -> 
         return
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "fetch.lock").open("w") as lock:
-        # Whoever comes second waits for the first one, and then finds all there.
+        # A second process waits for the first one and then finds all files.
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = missing(group)
         if wanted:
@@ -116,7 +118,7 @@ def _fetch(settings: Settings, wanted: list[str], progress: Progress, group: str
     if process.returncode or any(not (folder / name).exists() for name in wanted):
         raise WorkshopError(
             f"The servers could not be fetched ({_complaint(log)}).",
-            "Check the network and run the same command again: it goes on where it stopped."
+            "Check the network and run the same command again: it continues where it stopped."
             " A mirror of Maven Central can be named in WORKSHOP_MAVEN_REPOSITORY.",
         )
     try:
@@ -167,7 +169,7 @@ def _ivy_command(settings: Settings, ivy_cache: Path, folder: Path, group: str) 
 def ivy_settings(repository: str) -> str:
     """Ivy's settings for a mirror of Maven Central at ``repository``; "" is Central itself.
 
-    Ivy alone would wait for ever for a network that answers nothing.
+    Without them Ivy would wait forever for a network that does not answer.
     """
     root = f" root={quoteattr(repository)}" if repository else ""
     return (

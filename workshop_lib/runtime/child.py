@@ -1,8 +1,8 @@
 """Processes that end with us: started with a log of their own, asked to stop, checked.
 
 In: the words after ``python -m``. Out: a process whose output is in ``logs/NAME.log``. Ctrl-C in
-our terminal does not reach it: whoever started it stops it. See ``process`` for servers, which
-outlive the command that starts them.
+our terminal does not reach it: the process that started it stops it. ``process`` is for servers,
+which outlive the command that starts them.
 """
 
 from __future__ import annotations

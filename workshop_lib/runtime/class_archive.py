@@ -37,7 +37,7 @@ _QUIET: Final = "-Xlog:disable -Xlog:all=warning:stderr"
 
 
 def options() -> str:
-    """The JVM's options that use the file; "" while there is none."""
+    """The JVM's options that use the file; "" if it does not exist."""
     file = next(FOLDER.glob("spark-*.jsa"), None)
     return f'"-XX:SharedArchiveFile={file}" {_QUIET}' if file else ""
 
@@ -69,9 +69,9 @@ def make(progress: Progress = silent) -> Path | None:
         FOLDER.mkdir(parents=True, exist_ok=True)
         lock = (FOLDER / "lock").open("w")
     except OSError:
-        return None  # somebody else's environment, which we may only use
+        return None  # an environment that this user cannot write to
     with lock, tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        # Whoever comes second waits for the first one, and then finds it there.
+        # A second process waits for the first one and then finds the file.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if wanted.exists():
             return wanted

@@ -82,7 +82,7 @@ def consumer(settings: Settings, *topics: str, **options: Any) -> KafkaConsumer:
 
 
 def kafka_admin(settings: Settings) -> KafkaAdminClient:
-    """For topics; whoever starts something is to hear soon that Kafka is away."""
+    """For topics. It fails within seconds when Kafka does not answer."""
     require_own_server(settings, "Kafka")
     return open_kafka_admin(settings, bootstrap_timeout_ms=5000)
 

@@ -6,7 +6,7 @@ cluster name, Redis in a key. ``connections`` asks before it makes a client, so 
 notebook can forget it. Positions and checkpoints are the home's, and ``servers.json`` beside them
 says of which servers they are.
 
-External servers have no identity that is known here: whoever names them is responsible.
+External servers have no identity that is known here: the settings name them explicitly.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def cluster_name(identity: str) -> str:
 def require_own_servers(settings: Settings) -> None:
     """All three servers are those of this home, and its positions and checkpoints are of them.
 
-    A server that does not answer is not refused here: whoever needs it says so, or waits.
+    A server that does not answer is not refused here: its user reports that, or waits.
     """
     for server in ADDRESS:
         require_own_server(settings, server)

@@ -130,7 +130,7 @@ def inspect(program: Path) -> tuple[Java | None, str]:
 
 
 def find() -> Java:
-    """The first Java that will do. ``WorkshopError`` names those that will not, and the remedy."""
+    """The first suitable Java. ``WorkshopError`` names unsuitable ones and says what to install."""
     for program in candidates():
         java, _ = inspect(program)
         if java:

@@ -1,7 +1,7 @@
 """Local processes: started, and those that outlive us found again by their pid files.
 
 A pid file holds the pid and the moment that process started. Before anything is killed
-both must fit: after a crash the system may have given the same pid to somebody else.
+both must fit: after a crash the system may have given the same pid to another process.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def retry_with_backoff(
         reason = f": {error}" if isinstance(error, ConnectionError) and str(error) else ""
         raise WorkshopError(
             f"{server} did not answer for {seconds:g} s ({type(error).__name__}{reason}).",
-            "See `workshop status`; start again and it goes on from there.",
+            "See `workshop status`; start again and it continues from there.",
         ) from error
 
     is_class = isinstance(on, type | tuple)

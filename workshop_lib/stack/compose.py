@@ -111,7 +111,7 @@ def up(
     settings: Settings,
     stage: int = 0,
 ) -> list[ServiceStatus]:
-    """Start what ``stage`` needs and wait until it is well; what runs already is left alone.
+    """Start what ``stage`` needs and wait until it is well; what is already running stays as it is.
 
     The first time it makes passwords, keys, the index templates and Kibana's dashboards.
     Raises ``WorkshopError``, before anything is started, for whatever this machine lacks.

@@ -1,4 +1,4 @@
-"""``docker compose`` with the files of this project: asked, told to work, its errors explained.
+"""``docker compose`` with the files of this project: its questions, its work, its errors explained.
 
 In: profiles and a command of compose. Out: what it answers, or ``WorkshopError`` in one line.
 ``docker/.env`` holds the values of its variables, for its owner only.
@@ -100,7 +100,7 @@ DIAGNOSES: Final = (
     (
         r"permission denied",
         "You may not talk to the Docker daemon",
-        "`sudo usermod -aG docker $USER`, then sign in anew.",
+        "`sudo usermod -aG docker $USER`, then sign in again.",
     ),
     (
         r"cannot connect to the docker daemon|is the docker daemon running|error during connect",

@@ -1,4 +1,4 @@
-"""What must be true of a machine before the Docker stack runs on it, and the remedy if not."""
+"""What must be true of a machine before the Docker stack runs on it, and what to do if not."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def examine(
 
 
 def refuse(settings: Settings, profiles: Sequence[str]) -> None:
-    """Raise ``WorkshopError`` for the first finding that will not do."""
+    """Raise ``WorkshopError`` for the first finding that is not ok."""
     for finding in examine(settings, profiles):
         if not finding.ok:
             raise WorkshopError(finding.found + ".", finding.todo)

@@ -92,14 +92,14 @@ def _taken(name: str, response: urllib3.BaseHTTPResponse, sent: int) -> int:
     if response.status != 200:
         raise WorkshopError(
             f"Kibana refused {name} ({response.status}): {answer.get('message')}",
-            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
+            "Write it again with `make kibana`; `workshop up --docker` imports it again.",
         )
     errors, count = answer.get("errors") or [], answer.get("successCount", 0)
     if errors or not answer.get("success") or count != sent:
         why = _why(errors[0]) if errors else "it does not say why"
         raise WorkshopError(
             f"Kibana took {count} of {sent} objects of {name}; {why}.",
-            "Write it anew with `make kibana`; `workshop up --docker` imports it again.",
+            "Write it again with `make kibana`; `workshop up --docker` imports it again.",
         )
     return int(count)
 

@@ -17,7 +17,7 @@ def remember(
     secrets: dict[str, str] | None = None,
     identity: str = "",
 ) -> None:
-    """Record that ``stack`` is up; the secrets first, so that nobody meets addresses alone."""
+    """Record that ``stack`` is up; the secrets first, so that no reader lacks them."""
     path = settings.home / "secrets.json"
     if secrets:
         save(path, secrets, 0o600, indent=2)

@@ -140,7 +140,7 @@ def delete_topics(admin: KafkaAdminClient, which: Callable[[str], bool]) -> int:
     existing = [topic for topic in admin.list_topics() if which(topic)]
     if existing:
         admin.delete_topics(existing)
-        # Deletion goes on after the answer; a topic made meanwhile would vanish with it.
+        # Deletion continues after the answer; a topic made meanwhile would vanish with it.
         wait_until(
             lambda: not set(existing) & set(admin.list_topics()), 30, "Kafka to delete the topics"
         )

@@ -28,7 +28,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what was found, whether it will do, and the remedy if not."""
+    """One thing looked at: what was found, whether it will do, and what to do if not."""
 
     name: str
     found: str
