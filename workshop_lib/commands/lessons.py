@@ -18,10 +18,10 @@ def check(
 ) -> None:
     """How far the exercises of a stage are: passed, not yet, not attempted, or stack down.
 
-            What an exercise leaves on the servers is checked now; of the others you see the outcome
-        that the notebook noted last. Exit code 0 only if all have passed.
-    
-        Examples: [b]workshop check 2[/b], [b]workshop check capstone[/b]
+        What an exercise leaves on the servers is checked now; of the others you see the outcome
+    that the notebook noted last. Exit code 0 only if all have passed.
+
+    Examples: [b]workshop check 2[/b], [b]workshop check capstone[/b]
     """
     from workshop_lib.lessons.exercises import capstone
     from workshop_lib.lessons.exercises import check as checks
