@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons import notebook_errors
 from workshop_lib.lessons.demo import make_world
 from workshop_lib.runtime import child, http, process
 from workshop_lib.runtime.wait import JUPYTER_SECONDS, wait_until
@@ -63,7 +65,11 @@ def run(
         if os.geteuid() == 0:
             words.append("--allow-root")
         # The token goes by the environment: every user here can read our command line.
-        environment = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": str(CONFIGURATION)}
+        environment = {
+            "JUPYTER_TOKEN": token,
+            "JUPYTER_CONFIG_PATH": str(CONFIGURATION),
+            "IPYTHONDIR": str(_ipython(settings)),
+        }
         jupyter = child.start(settings, "jupyterlab", *words, environment=environment)
         children.append(jupyter)
         if _up(settings, port, jupyter, stop):
@@ -77,6 +83,15 @@ def run(
                 child.stop([each], JUPYTER_SECONDS)
         finally:
             stack.down(settings)  # also when an impatient second Ctrl-C came
+
+
+def _ipython(settings: Settings) -> Path:
+    """IPython's folder of this home, which explains a NameError even before the first cell."""
+    folder = settings.home / "ipython"
+    startup = folder / "profile_default" / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(notebook_errors.__file__, startup / "00-workshop.py")
+    return folder
 
 
 def _up(settings: Settings, port: int, jupyter: child.Child, stop: threading.Event) -> bool:

@@ -110,6 +110,8 @@ def _documents(settings: Settings, name: str, *fields: str) -> pd.DataFrame:
     guessed = [field for field in fields if properties[field]["type"] == "text"]
     if guessed:
         raise NotYet(f"Your field {guessed[0]} is of type text: it was not in the mapping.")
+    if not client.count(index=index)["count"]:
+        raise NotYet(f"Your index {index} is empty.")
     return live.documents(settings, f"capstone-{name}", *fields)
 
 
