@@ -50,9 +50,9 @@ def explain(name: str, cells: list[str]) -> str:
         if name and name in made_by(cell):
             first = next((line for line in cell.splitlines() if line.strip()), "")
             return (
-                f"`{name}` is not defined yet. This cell makes it: `{first.strip()}`. Click that cell"
-                " and choose Run → Run Selected Cell, or run all cells above this one: Run → Run All"
-                " Above Selected Cell."
+                f"`{name}` is not defined yet. This cell makes it: `{first.strip()}`. Click that"
+                " cell and choose Run → Run Selected Cell, or run all cells above this one: Run"
+                " → Run All Above Selected Cell."
             )
     return ""
 
