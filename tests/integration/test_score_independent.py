@@ -15,7 +15,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 from workshop_lib.stream import reference
 from workshop_lib.stream import run as runner
-from workshop_lib.stream.progress import forget
+from workshop_lib.stream.progress import start_over
 from workshop_lib.verify.score import stage2, truth
 from workshop_lib.world.generate import generate
 
@@ -90,6 +90,6 @@ def test_a_broken_loader_scores_red(
     seen: set[str],
 ) -> None:
     monkeypatch.setattr(runner, "load", lambda settings: fault(*reference.load(settings)))
-    forget(flowed, "plays")
+    start_over(flowed, "plays")
     runner.run(flowed, ["plays"], available_now=True)
     assert seen <= wrong(flowed)
