@@ -48,7 +48,12 @@ COMMANDS = {
 NAMES = {"import_": "import", "optout show": "list"}
 
 #: The library whose error it is → the server that is not there.
-SERVERS = {"elastic_transport": "Elasticsearch", "kafka": "Kafka", "redis": "Redis"}
+SERVERS = {
+    "elastic_transport": "Elasticsearch",
+    "workshop_lib": "Elasticsearch",  # our StoreUnavailable
+    "kafka": "Kafka",
+    "redis": "Redis",
+}
 DOWN = re.compile("Connection|Timeout|NoBrokers|NodeNotReady")
 
 

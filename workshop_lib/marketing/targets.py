@@ -62,7 +62,7 @@ def targets_query(
     records: DataFrame, reference: Reference, settings: Settings, partitions: Sequence[int] = ()
 ) -> Query:
     """Plays → targets. Without an accepted model it reads the plays and offers nothing."""
-    connections.create_index(settings, connections.elasticsearch(settings), TARGETS_INDEX)
+    connections.prepare(settings, TARGETS_INDEX)
     optouts.load(settings)
     active = ActiveModel(records.sparkSession, settings)
     candidates = (
