@@ -97,6 +97,13 @@ def flink_connector() -> Path:
     return jar
 
 
+def _with_password(settings: Settings) -> str:
+    """The address of Elasticsearch with user and password, as every client reads it."""
+    password = settings.elasticsearch_password.get_secret_value()
+    user = f"{settings.elasticsearch_username}:{password}@" if password else ""
+    return settings.elasticsearch_url.replace("://", f"://{user}", 1)
+
+
 def variables(settings: Settings) -> dict[str, str]:
     labels = {
         "gender": {str(code): name for code, name in GENDER.items()},
@@ -107,7 +114,7 @@ def variables(settings: Settings) -> dict[str, str]:
     return {
         "BENCH_KAFKA": settings.kafka_bootstrap,
         "BENCH_TOPIC": settings.topic(PLAYS_TOPIC),
-        "BENCH_ELASTICSEARCH": settings.elasticsearch_url,
+        "BENCH_ELASTICSEARCH": _with_password(settings),
         "BENCH_REDIS": settings.redis_url,
         "BENCH_PREFIX": settings.index(""),
         "BENCH_WORLD": str(settings.world),

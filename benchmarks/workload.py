@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from workshop_lib.ingest.dead_letters import read_topic
-from workshop_lib.runtime import connections
+from workshop_lib.runtime import child, connections
 from workshop_lib.schema.names import (
     INTERESTS_INDEX,
     PLAYS_INDEX,
@@ -53,9 +53,8 @@ def space(home: Path, **more: object) -> Iterator[Settings]:
 
 def variables(settings: Settings) -> dict[str, str]:
     """These settings as the environment of another process."""
-    names = ("home", "namespace", "kafka_bootstrap", "elasticsearch_url", "redis_url")
-    given = {f"WORKSHOP_{name.upper()}": str(getattr(settings, name)) for name in names}
-    return os.environ | given | {"WORKSHOP_DATA": str(settings.world)}
+    places = {"WORKSHOP_HOME": str(settings.home), "WORKSHOP_DATA": str(settings.world)}
+    return os.environ | child.environment(settings) | places
 
 
 def make_world(settings: Settings, plays: int) -> Expected:

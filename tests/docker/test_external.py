@@ -61,6 +61,7 @@ def test_the_health_check_of_a_container_is_the_status_of_its_servers(given: Set
         "WORKSHOP_HOME": str(given.home),
         "WORKSHOP_KAFKA_BOOTSTRAP": given.kafka_bootstrap,
         "WORKSHOP_ELASTICSEARCH_URL": given.elasticsearch_url,
+        "WORKSHOP_ELASTICSEARCH_PASSWORD": given.elasticsearch_password.get_secret_value(),
     }
     for redis, code in ((given.redis_url, 0), ("redis://127.0.0.1:1/0", 1)):
         done = subprocess.run(
