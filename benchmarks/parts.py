@@ -22,7 +22,7 @@ from workload import differences, fill, make_world, space, variables
 
 from workshop_lib import stack
 from workshop_lib.page import server as web
-from workshop_lib.runtime import connections, process
+from workshop_lib.runtime import connections, process, state_file
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import (
     INDEX_OF_QUERY,
@@ -197,9 +197,8 @@ def live(home: Path, plays: int, rounds: int) -> dict[str, Any]:
             for running in (ship, stream):
                 if running.poll() is not None:
                     raise SystemExit(f"a command ended; see {settings.home}")
-            known = settings.home / "ship-kafka.json"
-            shipped = known.exists() and f'"lines": {upto},' in known.read_text()
-            return bool(shipped) and caught_up(settings, names)
+            known = state_file.load(settings.home / "ship-kafka.json")
+            return bool(known) and known["lines"] >= upto and caught_up(settings, names)
 
         for number in range(rounds + 1):
             part = lines[number * plays : (number + 1) * plays]
