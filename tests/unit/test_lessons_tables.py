@@ -45,7 +45,7 @@ def test_a_model_has_a_cross_for_each_reason_of_the_gate(
     metrics = GOOD | change
     column = gate_table({"it": metrics}, settings)["it"]
     assert sum("✗" in cell for cell in column) == crosses == len(gate(metrics, settings).reasons)
-    assert column["the gate's word"] == ("REFUSED" if crosses else "accepted")
+    assert column["decision of the gate"] == ("REFUSED" if crosses else "accepted")
 
 
 def test_a_check_that_does_not_hold_is_marked_and_shows_both_values() -> None:

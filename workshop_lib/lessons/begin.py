@@ -56,7 +56,7 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
 
 
 def start_over(stage: int, settings: Settings | None = None, say: Say = write) -> Settings:
-    """Delete all but the world's files, then ``begin``, as for somebody who has just come.
+    """Delete all but the world's files, then ``begin``, as for a learner who has just come.
 
     Raises ``WorkshopError`` when a step is still running.
     """
@@ -92,7 +92,7 @@ def _delete_all(settings: Settings, say: Say) -> None:
 
 
 def _make(settings: Settings, spark: make.Spark, needed: list[Prerequisite], say: Say) -> None:
-    """Make what is missing, or wait for whoever makes it now."""
+    """Make what is missing, or wait for the process that makes it now."""
 
     def missing(among: list[Prerequisite]) -> list[Prerequisite]:
         return [each for each in among if not each.is_met(settings)]

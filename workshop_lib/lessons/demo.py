@@ -82,7 +82,7 @@ def run(settings: Settings, progress: Progress, full: bool = False) -> dict[str,
 
     ``full``: a million plays, all of which are replayed, instead of the last day of a small world.
 
-    The stack is left up; whoever calls decides. Raises ``WorkshopError`` when a step
+    The stack is left up. Raises ``WorkshopError`` when a step
     fails, with the last lines that it printed.
     """
     meter = Meter()
@@ -108,7 +108,7 @@ def run(settings: Settings, progress: Progress, full: bool = False) -> dict[str,
 
 
 def mark(settings: Settings) -> Path:
-    """The file that says that this world is the demo's and may be made anew."""
+    """The file that says that this world is the demo's and may be replaced."""
     return settings.world / "made-by-demo"
 
 

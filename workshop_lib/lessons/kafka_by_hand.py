@@ -45,12 +45,12 @@ def evening(start: int) -> list[Play]:
 
 
 def read_to_end(reader: KafkaConsumer) -> list[Any]:
-    """All records from where ``reader`` stands to the present end of its partitions."""
+    """All records from the position of ``reader`` to the present end of its partitions."""
     return read_n(reader, None)
 
 
 def read_n(reader: KafkaConsumer, most: int | None) -> list[Any]:
-    """Up to ``most`` records from where ``reader`` stands; fewer only at the end."""
+    """Up to ``most`` records from the position of ``reader``; fewer only at the end."""
     if not reader.assignment():  # a subscribed reader gets its partitions while it polls
         wait_until(lambda: _poll(reader), 60, "Kafka to assign partitions")
         _go_back(reader)

@@ -25,7 +25,7 @@ from workshop_lib.settings import Settings
 
 Maker = Callable[[Settings, Progress], None]
 
-#: Nobody waits for a date to come; the gaps between plays stay what they are.
+#: Without waiting; the event-time gaps between plays stay the same.
 FASTEST: Final = 1_000_000.0
 STOP_SECONDS: Final = 30
 SPARK_LOG: Final = "begin-spark"

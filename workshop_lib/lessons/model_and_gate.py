@@ -58,7 +58,7 @@ def draw_day_parts(played_at: pd.Series, customer: int) -> None:
 def draw_moments(
     first_play: datetime, first_click: datetime, last_click: datetime, end: datetime
 ) -> None:
-    """What is told from what, on a line of time."""
+    """No leakage: features, labels and live plays on a time line."""
     axes = figures.axes(8, 1.7)
     spans = (
         (first_play, first_click, "features: plays before", BLUE, ""),
@@ -156,7 +156,7 @@ def gate_table(models: Mapping[str, Mapping[str, Any]], settings: Settings) -> p
             _answer(m.get(name), m.get(f"baseline_{name}"), name == "lift", strictly=True)
             for m in models.values()
         ]
-    rows["the gate's word"] = [
+    rows["decision of the gate"] = [
         "accepted" if gate(m, settings).accepted else "REFUSED" for m in models.values()
     ]
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(models))

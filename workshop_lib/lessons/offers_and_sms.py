@@ -44,7 +44,7 @@ def example_target(customer: int, event: int) -> dict[str, Any]:
 def listeners(settings: Settings) -> pd.DataFrame:
     """A row per customer who played: gold, closed, opted_out, chosen, offered (all booleans).
 
-    ``chosen``: the score of the model in use reaches its threshold, whoever it is.
+    ``chosen``: the score of the model in use reaches its threshold; rules are not applied.
     """
     model = registry.current(settings)
     if model is None:
@@ -53,14 +53,14 @@ def listeners(settings: Settings) -> pd.DataFrame:
     table = (
         load_customers(settings.world).set_index("customer_id").reindex(played).dropna(how="all")
     )
-    habits = pd.read_parquet(model.snapshot).set_index("customer_id")
+    features = pd.read_parquet(model.snapshot).set_index("customer_id")
     offered = {row["customer_id"] for row in documents(settings, TARGETS_INDEX, "customer_id")}
     return pd.DataFrame(
         {
             "gold": table["level"] == 2,
             "closed": table["status"] != 1,
             "opted_out": table.index.isin(optouts.listed(settings)),
-            "chosen": habits["score"].reindex(table.index) >= model.threshold,
+            "chosen": features["score"].reindex(table.index) >= model.threshold,
             "offered": table.index.isin(list(offered)),
         }
     )
@@ -68,7 +68,7 @@ def listeners(settings: Settings) -> pd.DataFrame:
 
 @contextmanager
 def sms_server(settings: Settings) -> Iterator[child.Child]:
-    """`workshop sms-server` as a process of its own; at the end it is killed, if nobody did."""
+    """`workshop sms-server` as a process of its own; at the end it is killed, if it still runs."""
     process = child.start(
         settings,
         "sms-server",

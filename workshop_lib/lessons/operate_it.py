@@ -117,7 +117,7 @@ def draw_lag(behind: Sequence[tuple[float, int]], started: float) -> None:
         ylim=(0, max(records) * 1.2),
         xlabel="seconds",
         ylabel="plays not yet processed",
-        title="Lag grows while nobody reads, and shrinks",
+        title="Lag grows while nobody reads, and shrinks afterwards",
     )
     plt.show()
 

@@ -24,8 +24,8 @@ from workshop_lib.stream import progress
 
 
 class Prerequisite(NamedTuple):
-    """Needed from ``stage`` on. ``lock``: whoever makes it holds it. ``make`` is None for what
-    the one Spark process makes."""
+    """Needed from ``stage`` on. ``lock``: held by the process that makes it. ``make`` is None
+    for what the one Spark process makes."""
 
     name: str
     stage: int

@@ -94,7 +94,7 @@ def send_slowly(mine: Settings, plays: Sequence[Play], seconds: float) -> Iterat
 
 
 class _Text:
-    """Text that a notebook shows as it is, and can show anew in the same place."""
+    """Text that a notebook shows as it is, and can replace in the same place."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -106,7 +106,7 @@ class _Text:
 def watch(
     query: StreamingQuery, counts: Callable[[], dict[str, int]], total: int, timeout: float = 90
 ) -> None:
-    """Bars of ``counts`` (label → number), drawn anew in place until they sum to ``total``.
+    """Bars of ``counts`` (label → number), redrawn in place until they sum to ``total``.
 
     Raises the query's exception if it fails, ``WorkshopError`` after ``timeout`` seconds.
     """

@@ -4,9 +4,9 @@ In: notebooks in which a line ``### BEGIN SOLUTION`` and a line ``### END SOLUTI
 what a learner is to write. The first line of such a cell says which exercise it is:
 ``# Exercise 2.1: The listener's partition``. Out: notebooks with a blank in its place. In
 a function it raises ``NotImplementedError``; elsewhere it is ``answer = ...``, or just ``...``
-when the solution makes no ``answer``. Where code is to be mended and not to be written, a line
-``### AS FOUND`` ends the solution, and behind it stands, commented by ``#|``, what the
-exercise has in its place.
+when the solution makes no ``answer``. Where code must be corrected and not written, a line
+``### AS FOUND`` ends the solution, and after it comes, commented by ``#|``, what the exercise
+has in its place.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def blocks(cell: Cell) -> list[Block]:
             begun = None
         elif marker == FOUND:
             if begun is None or FOUND in map(str.strip, cell.lines[begun:number]):
-                raise cell.wrong(number, f"{FOUND} stands once, between {BEGIN} and {END}")
+                raise cell.wrong(number, f"{FOUND} must be once, between {BEGIN} and {END}")
         elif "BEGIN SOLUTION" in line or "END SOLUTION" in line:
             raise cell.wrong(number, f"a marker is written {BEGIN} or {END}, on its own line")
     if begun is not None:
@@ -89,7 +89,7 @@ def title(cell: Cell) -> tuple[str, str]:
 
 
 def halves(cell: Cell, block: Block) -> tuple[list[str], list[str]]:
-    """The solution in ``block``, and the code to be mended, if that is the exercise."""
+    """The solution in ``block``, and the code to be corrected, if that is the exercise."""
     lines = cell.lines[block.begin + 1 : block.end]
     at = next((n for n, line in enumerate(lines) if line.strip() == FOUND), len(lines))
     for number, line in enumerate(lines[at + 1 :], block.begin + at + 2):
@@ -100,7 +100,7 @@ def halves(cell: Cell, block: Block) -> tuple[list[str], list[str]]:
 
 
 def blank(cell: Cell, block: Block) -> str:
-    """What stands in an exercise where ``block`` was."""
+    """What an exercise has in place of ``block``."""
     number, name = title(cell)
     wanted, found = halves(cell, block)
     if found:
@@ -157,7 +157,7 @@ def as_found(path: Path, number: str) -> str:
 
 
 def skeleton(text: str, path: Path) -> str:
-    """A program of the capstone without what stands between its markers."""
+    """A program of the capstone without what is between its markers."""
     gap = r"(?ms)^( *)# BEGIN SOLUTION (\S+): ([^\n]+)\n.*?^\1# END SOLUTION$"
     made = re.sub(gap, r'\1raise NotImplementedError("Step \2: \3")', text)
     if "BEGIN SOLUTION" in made or "END SOLUTION" in made:

@@ -262,7 +262,7 @@ _EXERCISES: Final[tuple[tuple[str, str, Callable[..., None], tuple[str, ...]], .
         (
             "Print the result for customers 0, 1 and 2, and the first lines of the file beside it.",
             "Which number does enumerate give to the first customer, and which id has that one?",
-            "The id stands in the row: csv.DictReader gives row['CustID'].",
+            "The id is in the row: csv.DictReader gives row['CustID'].",
         ),
     ),
     (
