@@ -103,6 +103,8 @@ def test_no_exercise_holds_a_line_of_its_solution() -> None:
     for name, text in generate.generate().items():
         assert "SOLUTION" not in text
         path = generate.SOLUTIONS / name
+        if path.suffix != ".ipynb":
+            continue
         blank = "\n".join(
             "".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code"
         )
@@ -110,3 +112,33 @@ def test_no_exercise_holds_a_line_of_its_solution() -> None:
             for block in generate.blocks(cell):
                 for line in cell.lines[block.begin + 1 : block.end]:
                     assert len(line.strip()) < 20 or line not in blank
+
+
+PROGRAM = """def twice(n):
+    # BEGIN SOLUTION 1.2: Twice the number
+    m = 2 * n
+    return m
+    # END SOLUTION
+
+kept = 1
+"""
+
+
+def test_a_program_of_the_capstone_has_a_gap_that_says_its_step(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(PROGRAM)
+    (tmp_path / "two.json").write_text("[1]")
+    (tmp_path / "two.todo.json").write_text("[]")
+    (tmp_path / "README.md").write_text("BEGIN SOLUTION is only text here")
+    made = generate.capstone(tmp_path)
+    assert made == {
+        "capstone/README.md": "BEGIN SOLUTION is only text here",
+        "capstone/one.py": 'def twice(n):\n    raise NotImplementedError("Step 1.2: Twice the number")'
+        "\n\nkept = 1\n",
+        "capstone/two.json": "[]",
+    }
+
+
+def test_a_marker_without_its_partner_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(PROGRAM.replace("    # END SOLUTION\n", ""))
+    with pytest.raises(WorkshopError, match=r"one\.py: a marker without its partner"):
+        generate.capstone(tmp_path)
