@@ -132,8 +132,8 @@ def test_a_program_of_the_capstone_has_a_gap_that_says_its_step(tmp_path: Path) 
     made = generate.capstone(tmp_path)
     assert made == {
         "capstone/README.md": "BEGIN SOLUTION is only text here",
-        "capstone/one.py": 'def twice(n):\n    raise NotImplementedError("Step 1.2: Twice the number")'
-        "\n\nkept = 1\n",
+        "capstone/one.py": "def twice(n):\n    raise NotImplementedError("
+        '"Step 1.2: Twice the number")\n\nkept = 1\n',
         "capstone/two.json": "[]",
     }
 
