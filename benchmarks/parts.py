@@ -210,7 +210,11 @@ def live(home: Path, plays: int, rounds: int) -> dict[str, Any]:
                 seconds.append(time.perf_counter() - start)
         rate = plays * len(seconds) / sum(seconds)
         found = {"plays": plays, "seconds": seconds}
-        latency = _latency(settings, lines[plays * (rounds + 1) :], rate / 2, append)
+        known = {line.split(b",", 1)[0] for line in lines[: plays * (rounds + 1)]}
+        new = [
+            line for line in lines[plays * (rounds + 1) :] if line.split(b",", 1)[0] not in known
+        ]
+        latency = _latency(settings, new, rate / 2, append)
         batches = [(progress(settings, name) or {}).get("batch_seconds", 0) for name in names[:1]]
         return found | {
             "latency": latency
@@ -261,7 +265,7 @@ def _latency(
             for line in probes:
                 event = line.split(b",", 1)[0]
                 if line.count(b",") == 5 and event.isdigit():
-                    written[int(event)] = now
+                    written.setdefault(int(event), now)
             sent += len(due)
         time.sleep(0.02)
     # What is no play never comes; what is one comes within some triggers.

@@ -141,7 +141,7 @@ def run(python: Path, settings: Settings, peer: Peer) -> dict[str, Any]:
     )
     if done.returncode:
         (settings.home / "peer.log").write_text(done.stderr)
-        causes = re.findall(r"^(?:Caused by: |\w[\w.]*Error: ).+", done.stderr, re.MULTILINE)
+        causes = re.findall(r"^(?:: |Caused by: |\w[\w.]*Error: ).+", done.stderr, re.MULTILINE)
         return {"left_out": (causes or ["it ended with an error"])[-1][:200]}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -194,6 +194,8 @@ def main():
             "table.exec.mini-batch.allow-latency": "1 s",
             "table.exec.mini-batch.size": "5000",
             "table.local-time-zone": "UTC",
+            # All versions of a play go the same way, so the last one is written last.
+            "table.exec.sink.upsert-materialize": "NONE",
             "taskmanager.memory.process.size": "1728m",
         }.items():
             environment.get_config().set(name, value)
