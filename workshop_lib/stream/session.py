@@ -67,6 +67,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # Small batches every two seconds: planning each again while it runs costs more.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Above the default of 128 keys, lists of plays are collected by sorting, not by hashing.
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         # A batch without data would only clear old state, which the next one does as well.
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         # Queries share the cores fairly; first come, first served would starve two of three.
