@@ -12,7 +12,8 @@ function number(env, name, otherwise) {
 // The zone of the page's times: the system's where none is named.
 function zone(name) {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name || undefined }).resolvedOptions().timeZone;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name || undefined }).resolvedOptions();
+    return name || timeZone; // as it was named: Intl has other names for some
   } catch {
     throw new Error(`WORKSHOP_TIMEZONE='${name}' is wrong; allowed is a name such as Asia/Seoul`);
   }
