@@ -55,14 +55,10 @@ def make_topics():
     admin = KafkaAdminClient(bootstrap_servers=config.KAFKA)
     there = admin.list_topics()
     # BEGIN SOLUTION 1.1: Make the topic and the dead-letter topic
-    wanted = ((config.TOPIC, config.PARTITIONS), (config.DEAD_LETTERS, 1))
-    admin.create_topics(
-        [
-            NewTopic(name, num_partitions=partitions, replication_factor=1)
-            for name, partitions in wanted
-            if name not in there
-        ]
-    )
+    for name, partitions in ((config.TOPIC, config.PARTITIONS), (config.DEAD_LETTERS, 1)):
+        if name not in there:
+            topic = NewTopic(name, num_partitions=partitions, replication_factor=1)
+            admin.create_topics([topic])
     # END SOLUTION
     admin.close()
 
