@@ -12,7 +12,9 @@ from py4j.protocol import Py4JNetworkError
 from pyspark import SparkContext
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.state_file import save
 from workshop_lib.settings import Settings
+from workshop_lib.stream import progress
 from workshop_lib.stream.failure import cause, one_line_if_jvm_ends, query_failed
 
 WORKER = """[STREAM_FAILED] Query [id = 1, runId = 2] terminated with exception: Job aborted \
@@ -101,3 +103,16 @@ def test_while_the_jvm_lives_an_error_stays_what_it_is(
     with pytest.raises(ValueError, match="ours"), one_line_if_jvm_ends(settings):
         raise ValueError("ours")
     SparkContext._gateway.proc.kill()
+
+
+def test_a_topic_that_was_made_anew_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its offsets begin again: a stream that continued at the old ones would miss records."""
+    save(settings.home / "stream" / "plays.json", {"topic_id": "first", "offsets": {"0": 30}})
+    monkeypatch.setattr(progress, "_topic_id", lambda settings: "first")
+    progress.check_topic(settings, ["plays", "aggregates"])
+    monkeypatch.setattr(progress, "_topic_id", lambda settings: "second")
+    with pytest.raises(WorkshopError, match="Topic plays was deleted and made anew") as raised:
+        progress.check_topic(settings, ["plays", "aggregates"])
+    assert "workshop reset" in raised.value.todo
