@@ -136,7 +136,7 @@ class Site:
 
     def processes(self, name: str) -> list[psutil.Process]:
         """The process of a server or step; of Elasticsearch its launcher, too."""
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess, KeyError):  # ended, or stopped by us
             if name in SERVERS:
                 found = process.find(name, self.home / "pids")
                 return process.family(found) if found else []
