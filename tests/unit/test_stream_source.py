@@ -64,6 +64,7 @@ BAD: list[tuple[bytes | None, str]] = [
     (changed(played_at="2026-01-31T25:00:00.000Z"), "played_at"),
     (changed(played_at=1769860800000), "played_at"),
     (changed(is_mobile=1), "is_mobile"),
+    (json.dumps({k: v for k, v in GOOD.items() if k != "is_mobile"}).encode(), "is_mobile"),
     (changed(is_mobile="true"), "is_mobile"),
     (changed(zip=10001), "zip"),
     (changed(zip=None), "zip"),
@@ -81,6 +82,7 @@ FINE: list[bytes] = [
     changed(played_at="2026-01-31T12:00:00Z"),
     changed(played_at=at(ARRIVED + timedelta(seconds=60))),
     changed(something="new"),
+    changed(is_mobile=None),  # the device is unknown
     b"  " + json.dumps(GOOD, indent=2).encode() + b"\n",
 ]
 
