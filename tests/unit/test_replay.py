@@ -15,7 +15,7 @@ from workshop_lib.ingest.recording import read_recording, redate, same_but_for_d
 from workshop_lib.ingest.replay import read_state
 from workshop_lib.ingest.replay import replay as real_replay
 from workshop_lib.runtime.lock import only_one
-from workshop_lib.schema.play import Play, parse, to_line
+from workshop_lib.schema.play import MalformedPlay, Play, parse, to_line
 from workshop_lib.settings import Settings
 
 
@@ -153,6 +153,37 @@ def test_a_finished_replay_does_nothing_and_restart_begins_anew(settings: Settin
     again = replay(settings, rate=1e6, restart=True, last_hours=0.05)
     assert again.first_line == 22  # 210 s after the first; line 21 is dated 2099
     assert len(log_lines(settings)) == 40 + again.last_line - again.first_line
+
+
+def test_started_over_they_are_new_plays_with_new_ids(settings: Settings) -> None:
+    """With the ids of before a stream would take them for duplicates, and charts stand still."""
+    lines = record(settings, usual_lines())
+    replay(settings, rate=1e6)
+    first = log_lines(settings)
+    for turn in (1, 2):
+        state = replay(settings, rate=1e6, restart=True)
+        assert state.id_shift == 40 * turn
+        again = log_lines(settings)[len(lines) * turn :]
+        assert [_id(line) for line in again] == [
+            event if event is None else event + 40 * turn for event in map(_id, first)
+        ]
+        # A line that is no play is as it was.
+        assert [line for line in again if _id(line) is None] == [
+            line for line in first if _id(line) is None
+        ]
+
+
+def test_ids_near_the_end_of_64_bits_stay(settings: Settings) -> None:
+    record(settings, [b'%d,1,1,"2024-01-01 00:00:00",0,""' % (2**63 - 2)])
+    replay(settings, rate=1e6)
+    assert replay(settings, rate=1e6, restart=True).id_shift == 0
+
+
+def _id(line: bytes) -> int | None:
+    try:
+        return parse(line).event_id
+    except MalformedPlay:
+        return None
 
 
 def test_a_renamed_log_is_followed_by_a_new_one(settings: Settings) -> None:

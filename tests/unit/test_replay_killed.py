@@ -53,6 +53,27 @@ STEPS = range(1, 16)  # chunks of 1, 10, 10, 10 and 9 lines: state before, lines
 DONE = (0, 0.37, 0.999, 1)
 
 
+@pytest.mark.parametrize("done", DONE)
+def test_killed_in_a_replay_that_started_over_the_log_has_every_line_once(
+    settings: Settings, done: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event ids are new ones, and so are those that the log is searched for."""
+    monkeypatch.setattr("workshop_lib.ingest.replay.CHUNK", 10)
+    record(settings, usual_lines())
+    replay(settings, rate=1e6)
+    (settings.home / "replay.json").rename(settings.home / "first")
+    for step in STEPS:
+        (settings.home / "replay.json").write_bytes((settings.home / "first").read_bytes())
+        settings.live_log.unlink()
+        with killed_at(step, done), pytest.raises(Killed):
+            replay(settings, rate=1e6, restart=True)
+        # Killed before its first state it has not begun, and starts over once more.
+        begun = read_state(settings).id_shift > 0
+        state = replay(settings, Clock(NOW + HOUR), rate=1e6, restart=not begun)
+        assert state.done and state.id_shift == 40
+        assert len(log_lines(settings)) == 40
+
+
 @pytest.mark.parametrize("mode", ["rate", "live"])
 @pytest.mark.parametrize("rotated", [False, True])
 @pytest.mark.parametrize("done", DONE)

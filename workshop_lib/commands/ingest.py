@@ -38,11 +38,11 @@ def replay(
         None, "--limit", help="So many lines at most; the next run continues after them."
     ),
     restart: bool = typer.Option(
-        False, "--restart", help="Start from the beginning, not where it stopped."
+        False, "--restart", help="Start from the beginning, with new event ids: as new plays."
     ),
     seed: int = typer.Option(7, "--seed", help="Of the random pauses."),
 ) -> None:
-    """Let the recorded plays happen again: append them to the live log, dated today.
+    """Replay the recorded plays: append them to the live log, dated today.
 
     Stopped by Ctrl-C or a crash, the next run continues where it stopped. Every date is moved
     by the same time, none into the future.
@@ -70,12 +70,17 @@ def replay(
     lines = state.next_line - state.first_line
     if before and before.done and not restart:
         say(
-            f"All {lines:,} lines were replayed before. `workshop replay --restart` starts from"
-            " the beginning; `workshop reset` clears what they became."
+            f"All {lines:,} lines were replayed before. `workshop replay --restart` replays them"
+            " once more, as new plays; `workshop reset` removes what they became."
         )
         return
     total = state.last_line - state.first_line
     say(f"{lines:,} of {total:,} lines are in {settings.live_log}.")
+    if restart and state.id_shift:
+        say(
+            f"They are new plays, with event ids from {state.id_shift:,}: those of earlier replays"
+            " stay in the stores, so `workshop verify` needs a `workshop reset` before."
+        )
     if not state.done:
         say("`workshop replay` continues from here.")
 

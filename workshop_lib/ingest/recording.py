@@ -20,17 +20,20 @@ from workshop_lib.ingest.schedule import MISSING, Mask, Millis
 from workshop_lib.schema.play import PATTERNS, MalformedPlay, parse, when
 
 #: Nothing else in a well-formed line looks like this.
+_ID = re.compile(rb"\d+")  # the first number of a line
 _DATE = re.compile(PATTERNS["played_at"].encode())
 
 
 @dataclass(frozen=True)
 class Recording:
     """``starts``: byte where each line starts, and the end of the file; ``dates``: ms or
-    ``MISSING``, per line; ``arrived``: ms; ``plausible``: whether the date is to be moved."""
+    ``MISSING``, per line; ``last_event_id``: the largest; ``arrived``: ms;
+    ``plausible``: whether the date is shifted."""
 
     path: Path
     starts: Millis
     dates: Millis
+    last_event_id: int
     plausible: Mask
     arrived: Millis
 
@@ -54,20 +57,24 @@ def read_recording(path: Path) -> Recording:
             "Make a world with `workshop data generate`, or `workshop data import DIR`.",
         )
     lengths: list[int] = []
+    last_event_id = 0
     found: list[int] = []
     with path.open("rb") as file:
         for line in file:
             lengths.append(len(line))
             try:
-                found.append(parse(line).played_at)
+                play = parse(line)
             except MalformedPlay:
                 found.append(MISSING)
+            else:
+                found.append(play.played_at)
+                last_event_id = max(last_event_id, play.event_id)
     if not found:
         raise WorkshopError(f"{path} is empty.", "Make a world with `workshop data generate`.")
     dates = np.array(found, dtype=np.int64)
     mask = schedule.plausible(dates)
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Recording(path, starts, dates, mask, schedule.arrivals(dates, mask))
+    return Recording(path, starts, dates, last_event_id, mask, schedule.arrivals(dates, mask))
 
 
 def read_lines(path: Path, start: int, count: int) -> list[bytes]:
@@ -94,6 +101,17 @@ def redate(line: bytes, played_at: int) -> bytes:
     except (ValueError, OverflowError):
         return line
     return _DATE.sub(date, line, count=1)
+
+
+def with_event_id(line: bytes, add: int) -> bytes:
+    """A line with ``add`` more in its event id; as it is when it is no play."""
+    if not add:
+        return line
+    try:
+        event = parse(line).event_id
+    except MalformedPlay:
+        return line
+    return _ID.sub(b"%d" % (event + add), line, count=1)
 
 
 def same_but_for_date(one: bytes, other: bytes) -> bool:

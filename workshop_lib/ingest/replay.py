@@ -26,10 +26,12 @@ from workshop_lib.ingest.recording import (
     read_recording,
     redate,
     same_but_for_date,
+    with_event_id,
 )
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.runtime.progress import Progress, silent
+from workshop_lib.schema.play import MAX_LONG
 from workshop_lib.settings import Settings
 
 #: Lines are written in chunks: all that are due, so often (seconds), and so many at most.
@@ -65,6 +67,10 @@ class ReplayState:
     log_inode: int = 0
     log_size: int = 0
     stamp_ms: int | None = None
+    #: Added to every event id: plays that are replayed once more are new plays.
+    id_shift: int = 0
+    #: The first event id that no replay of this home has used.
+    next_event_id: int = 0
 
     @property
     def done(self) -> bool:
@@ -92,7 +98,8 @@ def _written(settings: Settings, state: ReplayState) -> Written:
     """What of the chunk that was being written stands in the log."""
     source = Path(state.source)
     count = state.until_line - state.next_line
-    intended = read_lines(source, state.next_byte, count) if source.exists() else []
+    recorded = read_lines(source, state.next_byte, count) if source.exists() else []
+    intended = [with_event_id(line, state.id_shift) for line in recorded]
     at = LogPosition(state.log_inode, state.log_size)
     return written(settings.live_log, at, intended, same_but_for_date)
 
@@ -138,7 +145,8 @@ def replay(
         if state is not None and state.fingerprint == fingerprint(source):
             state = _recover(settings, state, recorded)
         if state is None or restart:
-            state = _new_state(recorded, speed, rate, last_hours, seed, clock())
+            id_shift = _free_ids(state, recorded)
+            state = _new_state(recorded, speed, rate, last_hours, seed, id_shift, clock())
         return _run(settings, state, recorded, limit, stop, progress, clock, wait or stop.wait)
 
 
@@ -172,6 +180,7 @@ def _new_state(
     rate: float | None,
     last_hours: float | None,
     seed: int,
+    id_shift: int,
     now: int,
 ) -> ReplayState:
     """The state of a replay that starts now, with the one shift of all its dates."""
@@ -190,6 +199,8 @@ def _new_state(
         seed=seed,
         until_line=first,
         next_byte=int(recorded.starts[first]),
+        id_shift=id_shift,
+        next_event_id=id_shift + recorded.last_event_id + 1,
     )
     if mode == "live":
         return state
@@ -197,6 +208,16 @@ def _new_state(
         now, _offsets(state, recorded), recorded.dates[first:], recorded.plausible[first:]
     )
     return replace(state, shift_ms=shift)
+
+
+def _free_ids(before: ReplayState | None, recorded: Recording) -> int:
+    """What to add to event ids so that no earlier replay has used them; 0 for the first.
+
+    With the ids of the recording again, a stream would take the plays for duplicates and
+    count nothing. Ids near the end of 64 bits stay as they are.
+    """
+    free = before.next_event_id if before else 0
+    return free if free + recorded.last_event_id <= MAX_LONG else 0
 
 
 def _resume(
@@ -235,7 +256,7 @@ def _offsets(state: ReplayState, recorded: Recording) -> schedule.Millis:
 def _render(state: ReplayState, recorded: Recording, first: int, end: int) -> list[bytes]:
     """Lines ``[first, end)`` as they are to stand in the log; the state has their dates."""
     return [
-        redate(line, _date(state, date)) if plausible else line
+        with_event_id(redate(line, _date(state, date)) if plausible else line, state.id_shift)
         for line, date, plausible in zip(
             recorded.lines(first, end),
             recorded.dates[first:end].tolist(),

@@ -27,6 +27,7 @@ class Expected:
     lines: pd.DataFrame
     plays: pd.DataFrame
     hits: pd.DataFrame
+    id_shift: int = 0
 
     @property
     def malformed(self) -> int:
@@ -42,12 +43,18 @@ class Expected:
 
 
 def expected(
-    world: Path, first_line: int, next_line: int, shift_ms: int, zone: str = "UTC"
+    world: Path,
+    first_line: int,
+    next_line: int,
+    shift_ms: int,
+    zone: str = "UTC",
+    id_shift: int = 0,
 ) -> Expected:
     """The truth about lines ``[first_line, next_line)`` (from 0) of the recorded world.
 
-    ``shift_ms`` is what the replay added to every date. Times in the tables are
-    milliseconds since 1970; ``hour`` is UTC's, ``local_hour`` that of the clocks of ``zone``.
+    ``shift_ms`` is what the replay added to every date, ``id_shift`` to every event id. Times in
+    the tables are milliseconds since 1970; ``hour`` is UTC's, ``local_hour`` that of the clocks
+    of ``zone``.
     """
     ledger = pd.read_parquet(world / "ledger.parquet")
     lines = ledger.iloc[first_line:next_line]
@@ -55,8 +62,9 @@ def expected(
     for name in ("event_id", "customer_id", "track_id", "played_at"):
         plays[name] = plays[name].astype("int64")
     plays["played_at"] += shift_ms
+    plays["event_id"] += id_shift
     plays["zip"] = plays["zip"].fillna("")
-    return Expected(lines, label(plays, world, zone), interest_hits(plays))
+    return Expected(lines, label(plays, world, zone), interest_hits(plays), id_shift)
 
 
 def interest_hits(plays: pd.DataFrame) -> pd.DataFrame:

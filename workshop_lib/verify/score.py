@@ -57,7 +57,8 @@ def truth(settings: Settings) -> Expected:
             "Run `workshop reset` and `workshop replay --speed 1000` to be able to verify.",
         )
     lines = (state["first_line"], state["next_line"])
-    return expected(settings.world, *lines, state["shift_ms"], settings.timezone)
+    id_shift = state.get("id_shift", 0)
+    return expected(settings.world, *lines, state["shift_ms"], settings.timezone, id_shift)
 
 
 def stage1(settings: Settings, want: Expected) -> Stage:
@@ -185,9 +186,13 @@ def _interests(settings: Settings, want: Expected) -> list[Check]:
     planted = [
         burst
         for burst in json.loads((settings.world / "ledger.json").read_text()).get("bursts", [])
-        if set(burst["event_ids"]) <= inside
+        if {event + want.id_shift for event in burst["event_ids"]} <= inside
     ]
-    right = sum(set(burst["event_ids"]) & found == set(burst["hits"]) for burst in planted)
+    right = sum(
+        {event for event in burst["event_ids"] if event + want.id_shift in found}
+        == set(burst["hits"])
+        for burst in planted
+    )
     in_elasticsearch = actual.elasticsearch_interests(settings)
     return [
         same_ids("interests", set(want.hits["event_id"].astype(int)), found),
