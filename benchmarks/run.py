@@ -74,7 +74,11 @@ def steps(home: Path, plays: int, runs: int) -> dict[str, Any]:
             text=True,
             check=False,
         )
-        result: dict[str, Any] = {"model": trained.returncode == 0}
+        lines = trained.stderr.decode().strip().splitlines()
+        result: dict[str, Any] = {
+            "model": trained.returncode == 0,
+            "training": lines[-1] if lines else "",
+        }
         for line in map(json.loads, filter(None, done.stdout.splitlines())):
             entry = result.setdefault(line["step"], {"plays": sent, "seconds": []})
             entry["seconds"].append(line["seconds"])
