@@ -7,6 +7,7 @@ import pytest
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.make import MODEL, Spark
+from workshop_lib.runtime.progress import silent
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
@@ -35,10 +36,10 @@ def test_interrupted_it_leaves_nothing_running(settings: Settings) -> None:
 def test_when_it_fails_it_says_why(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
     with (
-        pytest.raises(WorkshopError, match=r"Spark failed: .*Kafka does not answer") as told,
+        pytest.raises(WorkshopError, match=r"Spark failed: The servers of .* are not running") as told,
         Spark(nowhere) as spark,
     ):
-        spark.make(["plays"], lambda: None)
+        spark.make(["plays"], silent)
     assert "begin-spark.log" in told.value.todo
     wait_until(lambda: of(settings) == [], 60, "all of it to be gone")
 
@@ -47,5 +48,5 @@ def test_what_fails_beside_other_work_is_told_by_whoever_waits_for_it(settings: 
     with Spark(settings) as spark:
         spark.order([MODEL])  # there is no world to learn from
         with pytest.raises(WorkshopError, match=r"Spark failed: There is no .*clicks"):
-            spark.finish(lambda: None)
+            spark.finish(silent)
     wait_until(lambda: of(settings) == [], 60, "all of it to be gone")
