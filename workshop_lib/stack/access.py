@@ -23,7 +23,7 @@ from workshop_lib.schema.tables import INDICES, template
 #: All indices, also those with a namespace before their name.
 ALL: Final = [name for index in INDICES for name in (index, f"*-{index}")]
 #: Indices that a learner makes in notebooks, exercises and the capstone, in any namespace.
-BY_LEARNERS: Final = ["*practice-*", "*capstone-*", "*by-hand*"]
+BY_LEARNERS: Final = ["*practice-*", "*scratch-*", "*capstone-*", "*by-hand*"]
 #: Rounds of PBKDF2. Passwords here are random and long, so no dictionary helps an attacker.
 ROUNDS: Final = 10_000
 
