@@ -31,7 +31,10 @@ CONVERT = {
 }
 MUTATE = {
   "convert" => lambda { |event, table|
-    table.each { |name, kind| event.set(name, CONVERT.fetch(kind).call(event.get(name))) }
+    table.each do |name, kind|
+      value = event.get(name)
+      event.set(name, CONVERT.fetch(kind).call(value)) unless value.nil?  # as Logstash does
+    end
   },
 }
 FILTERS = {

@@ -36,7 +36,9 @@ def test_interrupted_it_leaves_nothing_running(settings: Settings) -> None:
 def test_when_it_fails_it_says_why(settings: Settings) -> None:
     nowhere = settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:9"})
     with (
-        pytest.raises(WorkshopError, match=r"Spark failed: The servers of .* are not running") as told,
+        pytest.raises(
+            WorkshopError, match=r"Spark failed: The servers of .* are not running"
+        ) as told,
         Spark(nowhere) as spark,
     ):
         spark.make(["plays"], silent)

@@ -47,6 +47,19 @@ class FakeSink:
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With addresses at which nobody is asked: the sinks here are made up."""
+    nobody = "127.0.0.1:1"
+    return settings.model_copy(
+        update={
+            "kafka_bootstrap": nobody,
+            "elasticsearch_url": f"http://{nobody}",
+            "redis_url": f"redis://{nobody}/0",
+        }
+    )
+
+
+@pytest.fixture
 def sink(monkeypatch: pytest.MonkeyPatch) -> FakeSink:
     sink = FakeSink()
     monkeypatch.setitem(module.SINKS, "kafka", lambda settings: sink)

@@ -88,6 +88,7 @@ def test_without_any_java_the_command_of_the_system_is_named(
     (only_here / "bin" / "dnf").chmod(0o755)
     monkeypatch.setattr(java.platform, "system", lambda: "Linux")
     monkeypatch.setattr(java.os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("JAVA_HOME")  # one that is named and is not there is said
     with pytest.raises(WorkshopError, match="none was found") as error:
         java.find_or_install()
     assert error.value.todo == "Install it: sudo dnf install -y java-21-openjdk-devel"

@@ -27,6 +27,8 @@ LONG_RUNNING = ("replay", "ship-kafka", "ship-elasticsearch", "stream", "train")
 PRACTICE = "practice-plays"
 #: Topics of the lesson "Kafka by hand" begin so.
 BY_HAND = "by-hand-"
+#: Folders of the home that containers mount.
+MOUNTED = ("log", "dead-letters")
 #: Below the log's folder: empty files that hold the inodes of earlier logs.
 KEPT_INODES = ".inodes"
 TOPICS = (PLAYS_TOPIC, DEAD_LETTER_TOPIC, PRACTICE)
@@ -100,12 +102,15 @@ def reset(settings: Settings) -> dict[str, int]:
 
 
 def clear(path: Path) -> int:
-    """Remove a file, or all that is in a folder; how many of the two (0 or 1).
+    """Remove a file or a folder; how many of the two (0 or 1).
 
-    The folder itself stays: a container that has mounted it would go on in the removed one.
+    A mounted folder stays and is emptied: a container would go on in the removed one.
     A log that Logstash reads keeps its inode, empty and under another name: a new log on the
     same inode would be taken for the one of which Logstash remembers that it has read it.
     """
+    if path.is_dir() and path.name not in MOUNTED:
+        shutil.rmtree(path)
+        return 1
     if path.is_dir():
         for inner in path.iterdir():
             if inner.name == KEPT_INODES:
