@@ -25,7 +25,7 @@ from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
 from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.identity import require_own_servers
-from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.lock import only_one, running
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.schema.play import MalformedPlay, Play, parse
@@ -88,6 +88,17 @@ def read_ship_state(settings: Settings, to: str) -> ShipReport | None:
     if value is None:
         return None
     return ShipReport(**{**value, "position": Position(*value["position"])})
+
+
+def shipped(settings: Settings, to: str) -> bool:
+    """Whether the shipper has reached the end of the log."""
+    state = read_ship_state(settings, to)
+    if state is None or not state.lines:
+        return False
+    if running(settings, f"ship-{to}"):
+        return True
+    with closing(LogTail(settings.live_log, state.position)) as rest:
+        return not rest.read()
 
 
 class Batch(NamedTuple):

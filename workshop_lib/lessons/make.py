@@ -15,7 +15,7 @@ from typing import Final
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.replay import read_state, replay
-from workshop_lib.ingest.ship import ship
+from workshop_lib.ingest.ship import ship, shipped
 from workshop_lib.runtime import child
 from workshop_lib.runtime.connections import create_topics
 from workshop_lib.runtime.console import quiet_clients
@@ -63,8 +63,6 @@ def topic(settings: Settings, progress: Progress) -> None:
 
 
 def _ship(settings: Settings, to: str, progress: Progress) -> None:
-    from workshop_lib.lessons.prerequisites import shipped
-
     quiet_clients()
     if shipped(settings, to):
         # The position says that all was shipped, but its index or topic was deleted.

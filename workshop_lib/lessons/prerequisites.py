@@ -8,13 +8,11 @@ topic) count as missing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any, Final, NamedTuple
 
 from workshop_lib.ingest.recording import fingerprint
 from workshop_lib.ingest.replay import read_state
-from workshop_lib.ingest.ship import read_ship_state
-from workshop_lib.ingest.tail import LogTail
+from workshop_lib.ingest.ship import shipped
 from workshop_lib.lessons import make
 from workshop_lib.runtime.connections import elasticsearch, redis_client
 from workshop_lib.runtime.lock import running
@@ -63,17 +61,6 @@ def raw(settings: Settings) -> bool:
 
 def topic(settings: Settings) -> bool:
     return shipped(settings, "kafka") and records(settings) > 0
-
-
-def shipped(settings: Settings, to: str) -> bool:
-    """Whether the shipper has reached the end of the log."""
-    state = read_ship_state(settings, to)
-    if state is None or not state.lines:
-        return False
-    if running(settings, f"ship-{to}"):
-        return True
-    with closing(LogTail(settings.live_log, state.position)) as rest:
-        return not rest.read()
 
 
 def model(settings: Settings) -> bool:

@@ -9,13 +9,13 @@ from typing import Any, Final, NamedTuple
 import redis
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
-from elasticsearch.serializer import OrjsonSerializer
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.identity import require_own_server
+from workshop_lib.runtime.open_clients import open_elasticsearch, open_kafka_admin, open_redis
 from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.store_errors import (
     IndexMissing,
@@ -42,27 +42,6 @@ def redis_client(settings: Settings) -> redis.Redis:
     return open_redis(settings)
 
 
-def open_elasticsearch(settings: Settings) -> Elasticsearch:
-    """A client of whatever is there; ``identity`` asks it whose it is."""
-    # orjson: 40 % less time of ours per bulk than with the client's own serializer.
-    password = settings.elasticsearch_password.get_secret_value()
-    return Elasticsearch(
-        settings.elasticsearch_url,
-        api_key=settings.elasticsearch_api_key.get_secret_value() or None,
-        basic_auth=(settings.elasticsearch_username, password) if password else None,
-        request_timeout=30,
-        serializer=OrjsonSerializer(),
-    )
-
-
-def open_redis(settings: Settings, **options: Any) -> redis.Redis:
-    """As ``open_elasticsearch``."""
-    # What is no UTF-8 is read as \xNN: nobody can write what ends every reader.
-    return redis.Redis.from_url(
-        settings.redis_url, decode_responses=True, encoding_errors="backslashreplace", **options
-    )
-
-
 def producer(settings: Settings, **options: Any) -> KafkaProducer:
     """A producer that loses nothing: all replicas acknowledge, retries do not reorder."""
     require_own_server(settings, "Kafka")
@@ -85,11 +64,6 @@ def kafka_admin(settings: Settings) -> KafkaAdminClient:
     """For topics. It fails within seconds when Kafka does not answer."""
     require_own_server(settings, "Kafka")
     return open_kafka_admin(settings, bootstrap_timeout_ms=5000)
-
-
-def open_kafka_admin(settings: Settings, **options: Any) -> KafkaAdminClient:
-    """As ``open_elasticsearch``."""
-    return KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **options)
 
 
 def create_topics(settings: Settings) -> None:

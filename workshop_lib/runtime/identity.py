@@ -22,6 +22,7 @@ from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import state_file
+from workshop_lib.runtime.open_clients import open_elasticsearch, open_kafka_admin, open_redis
 from workshop_lib.schema.names import IDENTITY_KEY
 from workshop_lib.settings import Settings
 
@@ -101,8 +102,6 @@ def _no_address(settings: Settings, server: str) -> WorkshopError:
 
 
 def _kafka(settings: Settings) -> Any:
-    from workshop_lib.runtime.connections import open_kafka_admin
-
     admin = open_kafka_admin(settings, bootstrap_timeout_ms=2000, request_timeout_ms=2000)
     try:
         return admin.describe_cluster()["cluster_id"]
@@ -111,8 +110,6 @@ def _kafka(settings: Settings) -> Any:
 
 
 def _elasticsearch(settings: Settings) -> Any:
-    from workshop_lib.runtime.connections import open_elasticsearch
-
     client = open_elasticsearch(settings).options(request_timeout=2, max_retries=0)
     try:
         return client.cluster.health()["cluster_name"].removeprefix("workshop-")
@@ -121,8 +118,6 @@ def _elasticsearch(settings: Settings) -> Any:
 
 
 def _redis(settings: Settings) -> Any:
-    from workshop_lib.runtime.connections import open_redis
-
     client = open_redis(settings, socket_timeout=2)
     try:
         return client.get(IDENTITY_KEY)
@@ -139,8 +134,6 @@ _ASK: Final[dict[str, Callable[[Settings], Any]]] = {
 
 def mark_redis(settings: Settings) -> None:
     """Write the identity into the Redis of ``settings``, which this home has just started."""
-    from workshop_lib.runtime.connections import open_redis
-
     client = open_redis(settings)
     try:
         client.set(IDENTITY_KEY, settings.identity)
