@@ -7,6 +7,7 @@ query did.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def session(settings: Settings) -> SparkSession:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     }
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # else Spark's workers take another Python
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.appName("by hand").master("local[2]")
     made = builder.config(map=options).getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
