@@ -22,7 +22,7 @@ from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.runtime.wait import CONTAINERS_SECONDS
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.stack import access, docker_cli, kibana, record
+from workshop_lib.stack import access, docker_cli, kibana, record, reset
 from workshop_lib.stack.docker_preflight import refuse
 from workshop_lib.stack.status import ServiceStatus
 
@@ -53,7 +53,7 @@ PORTS: Final = {
 #: What root's containers run as: root itself is not let into them.
 UID_OF_ROOT: Final = 1000
 #: Folders below HOME that are mounted; Docker would make missing ones as root's.
-MOUNTED: Final = ("", "log", "dead-letters")
+MOUNTED: Final = ("", *reset.MOUNTED)
 KIBANA: Final = """\
 server.name: workshop
 server.host: 0.0.0.0
