@@ -28,6 +28,7 @@ VIEWS = [
     {"range": "6h", "device": "mobile"},
     {"gender": "female", "level": "Free"},
     {"state": "CA", "device": "pc"},
+    {"device": "unknown"},
     {"range": "1h"},
 ]
 
@@ -86,7 +87,7 @@ def test_all_counts_of_a_view(
     minutes = rows(page, "minutes-table")
     step = STEPS[view.get("range", "24h")] * MINUTE
     whole = seen[seen["played_at"] < span[1] - step]
-    for column, device in ((1, "mobile"), (2, "pc")):
+    for column, device in ((1, "mobile"), (2, "pc"), (3, "unknown")):
         of_device = whole[whole["device"] == device]["played_at"] // step * step
         assert {ms(row[0]): number(row[column]) for row in minutes if number(row[column])} == held(
             of_device

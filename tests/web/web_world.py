@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workshop_lib.runtime.connections import bulk_index, create_index, elasticsearch, redis_client
+from workshop_lib.schema.labels import UNKNOWN
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.verify.expected import expected
@@ -55,6 +56,8 @@ def fill(settings: Settings) -> None:
     generate(settings.world, seed=5, customers=300, tracks=120, plays=9000, days=3, until=evening)
     lines = len(pd.read_parquet(settings.world / "ledger.parquet"))
     want = expected(settings.world, 0, lines, int((now - evening).total_seconds()) * 1000)
+    # Some people's device is unknown, as in one's own listening.
+    want.plays.loc[want.plays["customer_id"] % 8 == 3, "device"] = UNKNOWN
     write(settings, "plays", {str(row["event_id"]): row for row in documents(want.plays)})
     hits = want.plays[want.plays["event_id"].isin(want.hits["event_id"])]
     listener = ("gender", "age_band", "level", "state")
@@ -83,7 +86,7 @@ def documents(plays: pd.DataFrame) -> list[dict[str, Any]]:
             **{name: row[name] for name in ("event_id", "customer_id", "track_id", "zip")},
             **{name: row[name] for name in ("gender", "age_band", "level", "state", "hour")},
             **{name: row[name] for name in ("device", "title", "artist")},
-            "is_mobile": bool(row["is_mobile"]),
+            "is_mobile": None if row["device"] == UNKNOWN else bool(row["is_mobile"]),
             "customer_known": bool(row["customer_known"]),
             "track_known": bool(row["track_known"]),
             "played_at": when(at),

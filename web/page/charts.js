@@ -7,7 +7,7 @@
 // shortened to one line here, and escaped where billboard takes HTML, which is its tooltip.
 
 import { $ } from './dom.js';
-import { count, dayTime, decimal, escape, hourMinute, hourName, label, offset, percent, timezone } from './words.js';
+import { count, dayTime, escape, fine, hourMinute, hourName, label, offset, percent, timezone } from './words.js';
 
 /* global bb, d3 */
 
@@ -19,7 +19,7 @@ const grid = { y: { show: true } };
 const zeroUp = (most) => ({
   min: 0,
   padding: { bottom: 0 },
-  tick: { values: () => d3.ticks(0, most(), 4), format: decimal },
+  tick: { values: () => d3.ticks(0, most(), 4), format: fine },
 });
 
 // The time axis' ticks: round hours or minutes, no more than `most`.
@@ -33,6 +33,10 @@ export function ticks(from, to, most) {
   const first = Math.ceil((from + ahead) / step) * step - ahead;
   return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
 }
+
+const DEVICES = { mobile: 'Mobile', pc: 'PC', unknown: 'Unknown' };
+// Whether the device of a play is unknown: only then there is a third line.
+export const anyUnknown = (rows) => rows.some(([, , , unknown]) => unknown);
 
 const sum = (rows) => rows.reduce((all, [, n]) => all + n, 0);
 const sharesSeen = (rows) => rows.map(([name, n]) => [name, percent(n, sum(rows))]);
@@ -58,6 +62,7 @@ const CHARTS = {
         ['at', ...rows.map(([at]) => at)],
         ['mobile', ...rows.map(([, mobile]) => mobile / step)],
         ['pc', ...rows.map(([, , pc]) => pc / step)],
+        ...(anyUnknown(rows) ? [['unknown', ...rows.map(([, , , unknown]) => unknown / step)]] : []),
       ];
     },
     options: () => ({
@@ -77,7 +82,7 @@ const CHARTS = {
       padding: { right: 22, top: 10 },
     }),
     tip: (points) => tip(dayTime(+points[0].x),
-      points.map((p) => [p.id === 'pc' ? 'PC' : 'Mobile', `${decimal(p.value)} a minute`])),
+      points.map((p) => [DEVICES[p.id], `${fine(p.value)} a minute`])),
   },
   gender: {
     figures: (data) => Object.entries(data.gender),

@@ -1,6 +1,6 @@
 // The page: view ⇄ address, snapshots → figures, and the status of what is shown.
 
-import { showCharts, steps } from './charts.js';
+import { anyUnknown, showCharts, steps } from './charts.js';
 import { Connection } from './connection.js';
 import { $, el, say } from './dom.js';
 import { makeMap, showMap } from './map.js';
@@ -83,6 +83,7 @@ function show() {
     showGender(data);
     say($('summary'), summaryWords(data, snapshot.view, stateName));
     say($('minutes-note'), `by device, ${steps(data.span.step)}`);
+    $('minutes-unknown').hidden = !anyUnknown(data.minutes);
     showMap(data, { mode, state: snapshot.view.state });
     showInterests(data, snapshot.view);
     showOffers(data);

@@ -5,6 +5,7 @@ import { $, changed, el, say, set, table } from './dom.js';
 import { count, dayTime, decimal, hourMinute, label, percent, plural, span } from './words.js';
 
 const NUMBER = 'number';
+const placeOf = (state) => (state === 'unknown' ? 'place unknown' : state);
 
 export function showNow(redis) {
   const last = redis.minutes.at(-2)[1]; // the current minute is not complete yet
@@ -48,7 +49,7 @@ export function showInterests({ interests }, view) {
     const row = el('li', { 'data-key': key },
       el('span', { class: 'when' }, hourMinute(Date.parse(each.interested_at))),
       el('span', { class: 'what' }, el('b', {}, label(each.title, 40)), ` ${label(each.artist, 30)}`),
-      el('span', { class: 'who' }, `listener ${each.customer_id}, ${each.level}, ${each.state}`));
+      el('span', { class: 'who' }, `listener ${each.customer_id}, ${each.level}, ${placeOf(each.state)}`));
     if (known.size) row.classList.add('new');
     return row;
   });
@@ -72,7 +73,7 @@ export function showOffers({ offers, messages }) {
     hourMinute(Date.parse(each.played_at)),
     `listener ${each.customer_id}`,
     each.level,
-    each.state,
+    placeOf(each.state),
     each.campaign,
     each.score.toFixed(2),
     status(each.status, each.reason),

@@ -18,8 +18,8 @@ function shares(what, rows) {
 
 const TABLES = {
   'minutes-table': ({ minutes }) =>
-    table('Plays by time and device', ['From', ['Mobile', NUMBER], ['PC', NUMBER]],
-      minutes.toReversed().map(([at, mobile, pc]) => [dayTime(at), count(mobile), count(pc)])),
+    table('Plays by time and device', ['From', ['Mobile', NUMBER], ['PC', NUMBER], ['Unknown', NUMBER]],
+      minutes.toReversed().map(([at, ...devices]) => [dayTime(at), ...devices.map(count)])),
   'states-table': ({ states }) =>
     table('Plays by state', ['State', plays, ['Listeners', NUMBER], ['Per listener', NUMBER]],
       states.map((s) =>

@@ -6,6 +6,9 @@ const short = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
 export const count = (n) => whole.format(n);
 export const decimal = (n) => short.format(n);
+// A rate far below one keeps its first two digits: 0.067 is not 0.1.
+const digits = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 2 });
+export const fine = (n) => (Math.abs(n) < 1 ? digits : short).format(n);
 export const percent = (part, all) => (all ? `${tenths.format((100 * part) / all)} %` : '–');
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
@@ -80,8 +83,12 @@ export function emptyWords(data, view) {
 }
 
 const filters = (view, stateName) =>
-  [view.device && `on ${view.device}`, view.gender, view.level, view.state && `in ${stateName(view.state)}`]
-    .filter(Boolean).join(', ');
+  [
+    view.device && (view.device === 'unknown' ? 'device unknown' : `on ${view.device}`),
+    view.gender === 'unknown' ? 'gender unknown' : view.gender,
+    view.level === 'unknown' ? 'level unknown' : view.level,
+    view.state && `in ${stateName(view.state)}`,
+  ].filter(Boolean).join(', ');
 
 export function summaryWords(data, view, stateName) {
   const which = filters(view, stateName);
@@ -91,8 +98,11 @@ export function summaryWords(data, view, stateName) {
   ];
   if (!data.plays) return parts[0];
   const busiest = data.hours.reduce((a, b) => (b[1] > a[1] ? b : a));
-  parts.push(`${percent(data.device.mobile ?? 0, data.plays)} on mobile;`);
-  parts.push(`busiest hour ${hourName(busiest[0])}.`);
+  const { mobile = 0, unknown = 0 } = data.device;
+  const of = unknown ? 'of the plays whose device is known ' : '';
+  const share = `${percent(mobile, data.plays - unknown)} ${of}on mobile; `;
+  const hour = `usiest hour ${hourName(busiest[0])}.`;
+  parts.push(data.plays > unknown ? `${share}b${hour}` : `B${hour}`);
   const top = data.tracks[0];
   if (top) parts.push(`Most played: ${top.title} by ${top.artist} (${count(top.plays)}).`);
   const first = data.states.find((each) => each.state !== 'unknown');

@@ -50,14 +50,15 @@ export function answers(view, now, found, messages, timezone = 'UTC') {
   };
 }
 
-// Only complete steps: the current one would look like a drop.
+// A row per step: its time, and plays per device. Only complete steps: the current one would
+// look like a drop.
 function minutes(view, now, list) {
   const { from, running, step } = spanOf(view, now);
   const known = new Map(list.map((b) => [b.key, counts(b.device.buckets)]));
   const rows = [];
   for (let at = from; at < running; at += step * MINUTE) {
-    const { mobile = 0, pc = 0 } = known.get(at) ?? {};
-    rows.push([at, mobile, pc]);
+    const found = known.get(at) ?? {};
+    rows.push([at, ...contract.labels.device.map((device) => found[device] ?? 0)]);
   }
   return rows;
 }

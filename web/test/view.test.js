@@ -23,7 +23,7 @@ test('what is no choice is refused, whatever it is', () => {
 test('equal views have equal names, others have others', () => {
   const name = (query) => nameOf(parseView(query));
   assert.equal(name({ device: 'pc', range: '24h' }), name({ device: 'pc' }));
-  const all = [{}, { device: 'pc' }, { device: 'mobile' }, { state: 'CA' }, { state: 'unknown' }, { gender: 'unknown' }, { range: '1h' }];
+  const all = [{}, { device: 'pc' }, { device: 'mobile' }, { device: 'unknown' }, { state: 'CA' }, { state: 'unknown' }, { gender: 'unknown' }, { range: '1h' }];
   assert.equal(new Set(all.map(name)).size, all.length);
 });
 

@@ -7,9 +7,23 @@ import { ticks } from '../page/charts.js';
 import { shadeLimits, shadeOf } from '../page/map.js';
 import { NAME_OF_CODE, stateName } from '../page/states.js';
 import {
-  age, clock, dayTime, downWords, emptyWords, escape, hourMinute, label, offset, setTimezone, span,
+  age, clock, dayTime, downWords, emptyWords, escape, fine, hourMinute, label, offset, setTimezone, span,
   statusWords, summaryWords, timezone,
 } from '../page/words.js';
+
+const SMALL = { plays: 10, listeners: 1, hours: [[0, 10]], tracks: [], states: [] };
+
+test('what is unknown is called by what it is, and is no PC', () => {
+  const view = { range: '1h', device: 'unknown', gender: 'unknown', level: 'unknown', state: 'unknown' };
+  assert.equal(summaryWords({ ...SMALL, device: { unknown: 10 } }, view, stateName),
+    'Last hour (device unknown, gender unknown, level unknown, in an unknown place): 10 plays by 1 listener. Busiest hour 00:00.');
+  const half = summaryWords({ ...SMALL, device: { mobile: 3, pc: 3, unknown: 4 } }, { range: '1h' }, stateName);
+  assert.match(half, /: 10 plays by 1 listener\. 50\.0 % of the plays whose device is known on mobile;/);
+});
+
+test('a rate far below one keeps two digits', () => {
+  assert.deepEqual([0, 0.0667, 0.05, 1.26, 15].map(fine), ['0', '0.067', '0.05', '1.3', '15']);
+});
 
 const NOON = Date.UTC(2026, 0, 31, 12);
 

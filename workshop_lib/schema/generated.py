@@ -126,7 +126,7 @@ def web_contract() -> dict[str, Any]:
             "smsDead": names.SMS_DEAD,
         },
         "labels": {
-            "device": sorted(labels.DEVICE.values()),
+            "device": [*sorted(labels.DEVICE.values()), labels.UNKNOWN],
             "gender": [*sorted(labels.GENDER.values()), labels.UNKNOWN],
             "level": [*labels.LEVEL.values(), labels.UNKNOWN],
             "ageBand": [*labels.AGE_LABELS, labels.UNKNOWN],
