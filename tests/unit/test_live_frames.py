@@ -1,0 +1,195 @@
+"""The frames of a stream's picture, against answers worked out by hand and Spark's own numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from workshop_lib.errors import WorkshopError
+from workshop_lib.lessons.live_view import pictures, shape
+from workshop_lib.lessons.live_view.frames import (
+    DROPPED,
+    IN_ORDER,
+    LATE,
+    PARTLY,
+    REPEATED,
+    Batch,
+    Frame,
+    Record,
+    batch,
+    dropped,
+    frames,
+)
+from workshop_lib.lessons.live_view.shape import Shape
+
+MINUTE = 60_000
+EVENING = int(datetime(2026, 1, 4, 20, tzinfo=UTC).timestamp() * 1000)
+BY_FIVE = Shape("played_at", 10 * MINUTE, 5 * MINUTE, 5 * MINUTE)
+#: As Spark 4.2 prints the plans of notebooks 04 and 05, shortened where nothing is read.
+CONVERT = "precisetimestampconversion(played_at#18-T600000ms, TimestampType, LongType)"
+FIVE = f"""Aggregate [window#30-T600000ms], [window#30-T600000ms, count(1) AS count#21L]
++- Project [named_struct(start, knownnullable(precisetimestampconversion((({CONVERT} - CASE WHEN
+ ((({CONVERT} - 0) % 300000000) < cast(0 as bigint)) THEN ((({CONVERT} - 0) % 300000000) +
+ 300000000) ELSE (({CONVERT} - 0) % 300000000) END) - 0), LongType, TimestampType)), end,
+ knownnullable(precisetimestampconversion(((({CONVERT} - CASE WHEN ((({CONVERT} - 0) % 300000000)
+ < cast(0 as bigint)) THEN ((({CONVERT} - 0) % 300000000) + 300000000) ELSE (({CONVERT} - 0) %
+ 300000000) END) - 0) + 300000000), LongType, TimestampType))) AS window#30-T600000ms, offset#11L]
+"""
+FIVE = " ".join(FIVE.splitlines()) + "\n"
+WATERMARK = "EventTimeWatermark 77acffa7-e5f1, played_at#18: timestamp, 10 minutes\n"
+
+
+def at(minute: float) -> int:
+    return EVENING + round(minute * MINUTE)
+
+
+def record(offset: int, minute: float, **fields: Any) -> Record:
+    moment = datetime.fromtimestamp(at(minute) / 1000, UTC).isoformat()
+    return Record(0, offset, {"played_at": moment, **fields})
+
+
+def report(number: int, watermark: float | None, rows: int, dropped: int, state: int) -> Batch:
+    mark = None if watermark is None else at(watermark)
+    return Batch(number, f"2026-01-05T09:00:0{number}.000Z", mark, rows, dropped, state, 0)
+
+
+#: Notebook 04's evening with a second late play of one window in batch 3, and what Spark reported:
+#: (watermark, rows dropped, rows of state).
+MINUTES = ((1, 4, 12), (14, 9, 20), (22, 13, 26), (6, 7, 30), (31, 11, 40))
+REPORTED = ((None, 0, 2), (2, 0, 4), (10, 0, 3), (16, 1, 3), (20, 1, 4))
+
+
+def evening(mode: str = "update") -> list[Frame]:
+    given = [
+        (report(n, mark, 3, gone, state), [record(3 * n + i, m) for i, m in enumerate(minutes)])
+        for n, (minutes, (mark, gone, state)) in enumerate(zip(MINUTES, REPORTED, strict=True))
+    ]
+    return list(frames(BY_FIVE._replace(mode=mode), given))
+
+
+def test_dots_are_what_became_of_each_record_and_all_numbers_are_those_of_spark() -> None:
+    drawn = evening()
+    kinds = [[dot.kind for dot in frame.dots] for frame in drawn]
+    assert kinds == [
+        [IN_ORDER] * 3,
+        [IN_ORDER, LATE, IN_ORDER],
+        [IN_ORDER, LATE, IN_ORDER],
+        [DROPPED, DROPPED, IN_ORDER],
+        [IN_ORDER, DROPPED, IN_ORDER],
+    ]
+    assert dropped(drawn) == 3
+    # Spark adds up a batch's records of one window before it drops them: two are one row.
+    assert [frame.dropped_rows for frame in drawn] == [0, 0, 0, 1, 1]
+    assert [frame.differs for frame in drawn] == [""] * 5
+
+
+def test_a_picture_that_is_not_what_spark_reports_says_so() -> None:
+    given = [(report(0, None, 1, dropped=4, state=9), [record(0, 1)])]
+    assert next(frames(BY_FIVE, given)).differs == (
+        "rows dropped: Spark 4, picture 0; rows of state: Spark 9, picture 1"
+    )
+
+
+def test_a_batch_is_judged_by_the_watermark_of_the_one_before() -> None:
+    given = [
+        (report(0, None, 1, 0, 1), [record(0, 20)]),
+        (report(1, 10, 1, 0, 1), [record(1, 6)]),  # its window ends at the watermark of batch 1
+        (report(2, 10, 1, 1, 1), [record(2, 6)]),
+    ]
+    drawn = list(frames(BY_FIVE, given))
+    assert [frame.dots[0].kind for frame in drawn] == [IN_ORDER, LATE, DROPPED]
+    assert [frame.differs for frame in drawn] == [""] * 3
+
+
+def test_windows_fill_are_emitted_and_close_in_the_way_of_each_mode() -> None:
+    def windows(mode: str, number: int) -> dict[int, tuple[int, bool, bool]]:
+        found = evening(mode)[number].windows
+        return {(w.start - EVENING) // MINUTE: (w.records, w.emitted, w.closed) for w in found}
+
+    update = {0: (2, False, True), 5: (1, False, True), 10: (3, True, False)}
+    assert windows("update", 2) == update | {20: (2, True, False), 25: (1, True, False)}
+    append = {0: (2, True, True), 5: (1, True, True), 10: (3, False, False)}
+    assert windows("append", 2) == append | {20: (2, False, False), 25: (1, False, False)}
+    assert not any(closed for _, _, closed in windows("complete", 4).values())
+
+
+def test_what_is_repeated_is_ignored_until_the_watermark_forgets_it() -> None:
+    shape = BY_FIVE._replace(keys=("customer_id",), distinct=("event_id",))
+    given = [
+        (
+            report(0, None, 3, 0, 4)._replace(duplicates=1),
+            [record(n, 20, event_id=n % 2, customer_id=n % 2) for n in range(3)],
+        ),
+        # Two windows and two ids are kept; a play before the watermark is dropped as such.
+        (report(1, 10, 0, 0, 4), []),
+        (report(2, 10, 1, 1, 4), [record(3, 9, event_id=9, customer_id=1)]),
+        (report(3, 30, 0, 0, 0), []),
+    ]
+    drawn = list(frames(shape, given))
+    assert [dot.kind for frame in drawn for dot in frame.dots] == [
+        *(IN_ORDER, IN_ORDER, REPEATED, DROPPED)
+    ]
+    assert [frame.differs for frame in drawn] == [""] * 4
+
+
+def test_a_late_record_may_count_in_some_of_its_sliding_windows() -> None:
+    sliding = BY_FIVE._replace(window=10 * MINUTE)
+    given = [
+        (report(0, 0, 1, 0, 2), [record(0, 30)]),
+        (report(1, 20, 0, 0, 2), []),
+        (report(2, 20, 1, 1, 3), [record(1, 17)]),
+    ]
+    assert [frame.differs for frame in frames(sliding, given)] == [""] * 3
+    assert list(frames(sliding, given))[-1].dots[0].kind == PARTLY
+
+
+def test_a_part_of_a_batch_is_drawn_and_not_counted() -> None:
+    given = [(report(0, None, 20_000, 7, 50), [record(0, 1), Record(0, 1, {})])]
+    frame = next(frames(BY_FIVE, given))
+    assert (len(frame.dots), frame.no_event_time, frame.windows) == (1, 1, [])
+    assert frame.differs == "1 of 20,000 records are drawn; counts are Spark's"
+    assert frame.spark_dropped == 7
+
+
+def test_progress_is_read_as_spark_writes_it() -> None:
+    progress = {
+        "batchId": 3,
+        "timestamp": "2026-11-25T21:52:53.984Z",
+        "numInputRows": 3,
+        "eventTime": {"watermark": "1970-01-01T00:00:00.000Z"},
+        "stateOperators": [
+            {"numRowsDroppedByWatermark": 1, "numRowsTotal": 2, "customMetrics": {}},
+            {
+                "numRowsDroppedByWatermark": 4,
+                "numRowsTotal": 5,
+                "customMetrics": {"numDroppedDuplicateRows": 6},
+            },
+        ],
+    }
+    assert batch(progress) == Batch(3, "2026-11-25T21:52:53.984Z", None, 3, 5, 7, 6)
+
+
+def test_the_shape_of_a_query_is_read_from_its_plan() -> None:
+    assert shape.read(FIVE + WATERMARK, "Update") == BY_FIVE
+    without = shape.read(FIVE, "Complete")
+    assert without == BY_FIVE._replace(delay=None, mode="complete")
+    keyed = FIVE.replace("[window#30-T600000ms]", "[window#30, customer_id#68, track_id#69]", 1)
+    keyed += "DeduplicateWithinWatermark [event_id#67L]\n" + WATERMARK
+    found = shape.read(keyed, "Append")
+    assert (found.keys, found.distinct) == (("customer_id", "track_id"), ("event_id",))
+    assert shape.duration("1 hours 30 minutes") == 90 * MINUTE
+    with pytest.raises(WorkshopError, match="no event time"):
+        shape.read("Project [value#1]", "Append")
+
+
+def test_without_a_browser_the_last_frame_is_a_picture_with_a_description() -> None:
+    drawn = pictures.draw(evening(), "My stream")
+    assert drawn.png.startswith(b"\x89PNG")
+    assert drawn.alt.startswith(
+        "My stream: 5 batches. Records: 10 in order, 2 late, counted, 3 too late, dropped. "
+        "Watermark at the end: 20:20. Spark counted 2 dropped rows. "
+        "Windows: 20:00–20:05: 2 (closed)"
+    )
+    assert "no batch yet" in pictures.draw([], "My stream").alt
