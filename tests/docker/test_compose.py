@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from docker_machine import WELL, Docker
 from elasticsearch import Elasticsearch
 
@@ -38,7 +39,9 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(access, "put_templates", put_templates)
     monkeypatch.setattr(
-        kibana, "import_all", lambda url, password: compose.logger.info("import %s", url)
+        kibana,
+        "import_all",
+        lambda url, password, zone: compose.logger.info("import %s %s", url, zone),
     )
     return asked
 
@@ -64,7 +67,10 @@ def test_up_starts_the_servers_makes_the_keys_and_starts_the_rest(
     password = docker_cli.read_env()["SETUP_PASSWORD"]
     basic = base64.b64encode(f"setup:{password}".encode()).decode()
     assert keys == [("http://127.0.0.1:20001", f"Basic {basic}")]
-    assert "import http://127.0.0.1:20005" in said
+    assert f"import http://127.0.0.1:20005 {docker_settings.timezone}" in said
+    configuration = (docker_settings.home / "docker" / "kibana.yml").read_text()
+    overrides = yaml.safe_load(configuration)["uiSettings.overrides"]
+    assert overrides == {"dateFormat:tz": docker_settings.timezone}
 
 
 def test_its_secrets_are_for_their_owner_only_and_never_beside_the_addresses(

@@ -125,6 +125,27 @@ def test_all_objects_arrive_as_they_are_and_a_second_time_changes_nothing() -> N
     assert said == [f"Kibana has {len(expected)} objects of workshop.ndjson"] * 2
 
 
+def test_the_hour_of_the_day_is_by_the_clocks_of_the_zone() -> None:
+    """The indexed ``hour`` is UTC; a runtime field of the same name lies over it."""
+    zone = "America/New_York"
+    as_written = {(o["type"], o["id"]): o for o in map(json.loads, lines())}
+    with kibana() as server:
+        import_all(server.url, "secret", zone=zone)
+        different = {id_: each for id_, each in server.objects.items() if each != as_written[id_]}
+    assert sorted(id_ for _, id_ in different) == [
+        "workshop-hours", "workshop-hours-by-device", "workshop-plays",
+    ]  # fmt: skip
+    view = different["index-pattern", "workshop-plays"]["attributes"]
+    (field,) = json.loads(view["runtimeFieldMap"]).items()
+    assert field[0] == "hour" and field[1]["type"] == "long"
+    assert "doc['played_at']" in field[1]["script"]["source"]
+    assert f"ZoneId.of('{zone}')" in field[1]["script"]["source"]
+    for name in ("hours", "hours-by-device"):
+        state = different["visualization", f"workshop-{name}"]["attributes"]["visState"]
+        labels = [agg["params"].get("customLabel") for agg in json.loads(state)["aggs"]]
+        assert f"Hour of day, {zone}" in labels and "UTC" not in state
+
+
 def test_a_kibana_that_is_starting_is_waited_for() -> None:
     with kibana(starting=2) as server:
         assert import_file(server.url, "secret", FILE) == len(lines())

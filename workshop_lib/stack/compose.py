@@ -67,6 +67,8 @@ telemetry.optIn: false
 telemetry.allowChangingOptInStatus: false
 newsfeed.enabled: false
 map.includeElasticMapsService: false
+uiSettings.overrides:
+  "dateFormat:tz": {WORKSHOP_TIMEZONE}
 """
 
 
@@ -140,7 +142,7 @@ def up(
         docker_cli.do(docker_cli.STAGES[stage], "up", *wait)
         if "kibana" in docker_cli.STAGES[stage]:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
-            kibana.import_all(where, known["IMPORTER_PASSWORD"])
+            kibana.import_all(where, known["IMPORTER_PASSWORD"], zone=settings.timezone)
         addresses, hidden = connections(known)
         record.remember(settings, "docker", addresses, hidden)
         return status(settings)
