@@ -73,6 +73,18 @@ def test_up_starts_the_servers_makes_the_keys_and_starts_the_rest(
     assert overrides == {"dateFormat:tz": docker_settings.timezone}
 
 
+def test_without_logstash_and_kibana_the_rest_starts_and_nothing_else_can_stay_out(
+    docker: Docker, docker_settings: Settings, keys: list[Any]
+) -> None:
+    stack.up(docker_settings, stage=1, without=["kibana", "logstash"])
+    last = [call for call in docker.calls if "up" in call][-1]
+    assert last[:3] == ["--profile", "core", "up"], "no profile but this one"
+    before = len(docker.calls)
+    with pytest.raises(WorkshopError, match="without spark"):
+        stack.up(docker_settings, stage=2, without=["spark"])
+    assert len(docker.calls) == before, "nothing was started"
+
+
 def test_its_secrets_are_for_their_owner_only_and_never_beside_the_addresses(
     docker: Docker, docker_settings: Settings, keys: list[Any]
 ) -> None:

@@ -35,7 +35,7 @@ def test_each_service_is_started_once_and_the_demo_runs_inside(
 ) -> None:
     settings = stack.model_copy(update={"stack": "docker"})
     ups: list[int] = []
-    monkeypatch.setattr(compose, "up", lambda s, stage: ups.append(stage))
+    monkeypatch.setattr(compose, "up", lambda s, stage, without: ups.append(stage))
     monkeypatch.setattr(demo_docker, "Settings", lambda home: stack)
     client = connections.elasticsearch(stack)
     index = stack.index("plays-raw")

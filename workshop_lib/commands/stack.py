@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from workshop_lib.stack import ServiceStatus
 
 DOCKER = typer.Option(False, "--docker", help="The servers of docker/compose.yaml.")
+WITHOUT = typer.Option(
+    [],
+    help="With --docker: kibana or logstash stays out, where its image cannot be had; once each.",
+)
 
 
 def fetch(settings: Settings) -> None:
@@ -80,6 +84,7 @@ def up(
     stage: int = typer.Option(
         0, min=0, max=4, help="With --docker: only what this stage needs; 0 for all."
     ),
+    without: list[str] = WITHOUT,
     as_json: bool = AS_JSON,
 ) -> None:
     """Start Kafka, Elasticsearch and Redis; what is already running stays as it is.
@@ -93,7 +98,7 @@ def up(
     settings = settings_of(docker)
     if settings.stack == "docker":
         # Docker shows its own progress on the same lines.
-        show(settings, stack.up(settings, stage=stage), as_json)
+        show(settings, stack.up(settings, stage=stage, without=without), as_json)
         if not as_json:
             show_pages()
         return say_if_changed(settings)
@@ -252,7 +257,7 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def download(docker: bool = DOCKER) -> None:
+def download(docker: bool = DOCKER, without: list[str] = WITHOUT) -> None:
     """Fetch all that the servers and the page need, for a room with bad Wi-Fi.
 
     The first time it also builds Spark's class archive, for about a minute: Spark starts faster
@@ -264,7 +269,7 @@ def download(docker: bool = DOCKER) -> None:
     from workshop_lib.stack import compose
 
     if docker:
-        compose.download(Settings())
+        compose.download(Settings(), without)
         say("All images are there.")
         return
     fetch_all(Settings())

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Final
 
@@ -112,21 +113,25 @@ def write_configuration(settings: Settings, known: dict[str, str]) -> None:
 def up(
     settings: Settings,
     stage: int = 0,
+    without: Sequence[str] = (),
 ) -> list[ServiceStatus]:
     """Start what ``stage`` needs and wait until it is well; what is already running stays as it is.
+
+    ``without``: profiles that stay out, where their images cannot be had.
 
     The first time it makes passwords, keys, the index templates and Kibana's dashboards.
     Raises ``WorkshopError``, before anything is started, for whatever this machine lacks.
     """
+    profiles = docker_cli.profiles(stage, without)
     with only_one(settings.model_copy(update={"namespace": ""}), "up"):
-        refuse(settings, docker_cli.STAGES[stage])  # before any file is written
+        refuse(settings, profiles)  # before any file is written
         known = variables(settings, stage)
         docker_cli.write_env(known)
-        refuse(settings, docker_cli.STAGES[stage])
+        refuse(settings, profiles)
         write_configuration(settings, known)
         state_file.save(
             settings.home / "external.json",
-            {"spark_master": SPARK_MASTER if "spark" in docker_cli.STAGES[stage] else "local[*]"},
+            {"spark_master": SPARK_MASTER if "spark" in profiles else "local[*]"},
         )
         make_folders(settings, int(known["WORKSHOP_UID"]))
         logger.info("Building the image of the notebooks, if anything in it changed")
@@ -138,9 +143,9 @@ def up(
         client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
         with closing(client):
             access.put_templates(client)
-        logger.info("Starting %s", ", ".join(docker_cli.STAGES[stage]))
-        docker_cli.do(docker_cli.STAGES[stage], "up", *wait)
-        if "kibana" in docker_cli.STAGES[stage]:
+        logger.info("Starting %s", ", ".join(profiles))
+        docker_cli.do(profiles, "up", *wait)
+        if "kibana" in profiles:
             where = f"http://127.0.0.1:{known['WORKSHOP_KIBANA_PORT']}"
             kibana.import_all(where, known["IMPORTER_PASSWORD"], zone=settings.timezone)
         addresses, hidden = connections(known)
@@ -200,12 +205,13 @@ def remove(settings: Settings) -> None:
     record.forget(settings)
 
 
-def download(settings: Settings) -> None:
+def download(settings: Settings, without: Sequence[str] = ()) -> None:
     """Fetch all images, and build our own, before the room has no network; start nothing."""
+    profiles = docker_cli.profiles(0, without)
     docker_cli.write_env(variables(settings, 0))
-    docker_cli.answer(docker_cli.STAGES[0], "version")  # in one line, if there is no Docker
-    docker_cli.do(docker_cli.STAGES[0], "pull", "--ignore-buildable")
-    docker_cli.do(docker_cli.STAGES[0], "build")
+    docker_cli.answer(profiles, "version")  # in one line, if there is no Docker
+    docker_cli.do(profiles, "pull", "--ignore-buildable")
+    docker_cli.do(profiles, "build")
 
 
 def status(settings: Settings) -> list[ServiceStatus]:

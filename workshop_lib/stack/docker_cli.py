@@ -27,6 +27,18 @@ STAGES: Final[dict[int, tuple[str, ...]]] = {
     3: ("core", "spark", "sms"),
     4: ("core", "sms", "web"),
 }
+#: What the rest does without, where an image cannot be had.
+OPTIONAL: Final = ("kibana", "logstash")
+
+
+def profiles(stage: int, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """What ``stage`` needs but ``without``; ``WorkshopError`` for what is needed."""
+    needed = [name for name in without if name not in OPTIONAL]
+    if needed:
+        raise WorkshopError(
+            f"Nothing runs without {needed[0]}.", f"--without takes {' or '.join(OPTIONAL)}."
+        )
+    return tuple(name for name in STAGES[stage] if name not in without)
 
 
 def env_file() -> Path:
