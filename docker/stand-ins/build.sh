@@ -24,6 +24,11 @@ if ! have "$base"; then
     [ ! -e "$path" ] || cp -rL --parents "$path" "$work/root" 2> /dev/null || true
   done
   rm -f "$work/root/etc/apt/sources.list"
+  # As in the official images of Debian: no archives of packages, no documentation.
+  echo 'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };' \
+    > "$work/root/etc/apt/apt.conf.d/docker-clean"
+  printf 'path-exclude /usr/share/%s/*\n' doc man locale > "$work/root/etc/dpkg/dpkg.cfg.d/docker"
+  rm -rf "$work/root"/usr/share/{doc,man,locale}/* "$work/root"/var/cache/apt/* "$work/root"/var/lib/apt/lists/*
   [ ! -e /root/.npmrc ] || grep -v nodedir /root/.npmrc > "$work/root/root/.npmrc"
   bundle=/etc/ssl/certs/ca-certificates.crt
   tar -C "$work/root" -c . | docker import \
@@ -39,8 +44,13 @@ image() {
   local context="$work/$folder"
   mkdir -p "$context"
   cp -r "$here/$folder/." "$context"
-  for path in "$@"; do cp -rL "$path" "$context/$(basename "$path")"; done
-  docker build --quiet --network host --tag "$tag" "$context" > /dev/null
+  for path in "$@"; do cp -rL "$path" "$context/"; done
+  # Of a Python of this machine only itself and pip, as in the official image.
+  find "$context" -path '*/lib/python3.12/test' -prune -exec rm -r {} + \
+    -o -path '*/lib/python3.12/config-3.12-*' -prune -exec rm -r {} + \
+    -o -path '*/site-packages/*' -prune ! -name 'pip*' -exec rm -r {} +
+  docker build --quiet --network host --tag "$tag" "$context" > "$work/log" 2>&1 \
+    || { tail -n 5 "$work/log" >&2; exit 1; }
 }
 
 image python:3.12.12-slim-bookworm python "$PYTHON312"
