@@ -129,6 +129,23 @@ def test_a_second_up_keeps_passwords_and_recreates_no_container(
     assert json.loads(inside.read_text()) == {"spark_master": "local[*]"}
 
 
+def test_users_files_fit_the_passwords_also_after_these_were_made_anew(
+    docker: Docker, docker_settings: Settings, keys: list[Any]
+) -> None:
+    def users() -> str:
+        return (docker_settings.home / "docker" / "elasticsearch" / "users").read_text()
+
+    stack.up(docker_settings, stage=2)
+    first = users()
+    stack.up(docker_settings, stage=2)
+    assert users() == first, "a container has it mounted"
+    docker_cli.env_file().unlink()
+    stack.up(docker_settings, stage=2)
+    assert users() != first
+    stack.remove(docker_settings)
+    assert not (docker_settings.home / "docker").exists()
+
+
 def test_a_value_with_signs_of_the_shell_comes_back_from_the_file(docker: Docker) -> None:
     values = {"A": "a$b #c d=e==", "B": "/home/me and you/.workshop", "C": ""}
     docker_cli.write_env(values)

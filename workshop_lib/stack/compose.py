@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, Final
@@ -99,11 +100,14 @@ def configuration(known: dict[str, str]) -> dict[str, str]:
     }
 
 
-def write_configuration(settings: Settings, known: dict[str, str]) -> None:
-    """Write what is not there yet: a file that a container has mounted is not replaced."""
+def write_configuration(settings: Settings, known: dict[str, str], anew: bool) -> None:
+    """Write what is not there yet: a file that a container has mounted is not replaced.
+
+    ``anew``: all of it, since the passwords are new and it was made with others.
+    """
     for name, text in configuration(known).items():
         path = settings.home / "docker" / name
-        if not path.exists():
+        if anew or not path.exists():
             state_file.write(path, text, 0o600)
 
 
@@ -125,10 +129,11 @@ def up(
     profiles = docker_cli.profiles(stage, without)
     with only_one(settings.model_copy(update={"namespace": ""}), "up"):
         refuse(settings, profiles)  # before any file is written
+        anew = not docker_cli.env_file().exists()
         known = variables(settings, stage)
         docker_cli.write_env(known)
         refuse(settings, profiles)
-        write_configuration(settings, known)
+        write_configuration(settings, known, anew)
         state_file.save(
             settings.home / "external.json",
             {"spark_master": SPARK_MASTER if "spark" in profiles else "local[*]"},
@@ -202,6 +207,7 @@ def remove(settings: Settings) -> None:
     """Remove containers, volumes and passwords; the images stay."""
     docker_cli.do(["*"], "down", "--remove-orphans", "--volumes")
     docker_cli.env_file().unlink(missing_ok=True)
+    shutil.rmtree(settings.home / "docker", ignore_errors=True)  # made with those passwords
     record.forget(settings)
 
 
