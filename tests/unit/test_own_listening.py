@@ -59,9 +59,10 @@ def test_plays_start_when_the_stream_began_and_keep_artist_and_title(
         ("2024-03-02 11:06:59.500", "NewJeans", "Ditto"),
         ("2024-03-02 11:11:00", "NewJeans", "Ditto"),
         ("2024-03-02 11:17:00", "NewJeans", "Ditto"),
+        ("2024-03-03 09:59:59", "V", "Video"),  # a music video is a play of its track, too
     ]
     found = report["listening"]
-    assert (found["customer_id"], found["plays"], found["tracks"]) == (YOU, 4, 2)
+    assert (found["customer_id"], found["plays"], found["tracks"]) == (YOU, 5, 3)
     assert (found["interests"], found["older"]) == (1, 1)  # the song of 2019
 
 
@@ -73,6 +74,7 @@ def test_every_entry_is_accounted_for_with_its_reason(
     assert list(files) == [
         "Streaming_History_Audio_2019_0.json",
         "Streaming_History_Audio_2024_1.json",
+        "Streaming_History_Video_2024.json",
     ]
     assert all(f["lines"] == f["accepted"] + f["rejected"] for f in files.values())
     reasons = files["Streaming_History_Audio_2024_1.json"]["reasons"]
@@ -82,7 +84,7 @@ def test_every_entry_is_accounted_for_with_its_reason(
             "not played",
             "no track",
             "a date of 1970, as of a clock that was not set",
-            "no whole number",
+            "ms_played is no whole number",
             "date is wrong",
         ),
         1,
@@ -97,7 +99,7 @@ def test_device_place_age_and_gender_are_unknown(spotify: tuple[dict[str, Any], 
     _, folder = spotify
     lines = [line for line in (folder / "tracks.csv").read_bytes().split(b"\n")
              if line.split(b",")[1:2] == [b"%d" % YOU]]  # fmt: skip
-    assert len(lines) == 4
+    assert len(lines) == 5
     for line in lines:
         play = parse(line)
         assert (play.is_mobile, play.zip) == (None, "")
@@ -133,8 +135,8 @@ def test_the_ledger_counts_you_among_the_others(spotify: tuple[dict[str, Any], P
     }
     for name in ("device", "gender", "age_band"):
         assert sum(report["totals"][name].values()) == len(once)
-    assert report["totals"]["device"]["unknown"] == 4
-    assert describe(folder)["totals"]["device"]["unknown"] == 4
+    assert report["totals"]["device"]["unknown"] == 5
+    assert describe(folder)["totals"]["device"]["unknown"] == 5
 
 
 def test_a_world_with_you_in_it_can_be_imported_again(

@@ -135,7 +135,7 @@ def _print_accounts(report: dict[str, Any]) -> None:
     """What became of the lines of each file."""
     table = Table()
     for name in ("file", "lines", "accepted", "rejected", "header", "blank", "mended"):
-        table.add_column(name, justify="left" if name == "file" else "right")
+        table.add_column(name, justify="left" if name == "file" else "right", overflow="fold")
     for name, account in report["files"].items():
         table.add_row(name, *(f"{account[column.header]:,}" for column in table.columns[1:]))
     out.print(table)
