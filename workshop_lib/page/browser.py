@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from workshop_lib.errors import WorkshopError
@@ -88,17 +88,23 @@ def packed() -> Program:
     )
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """A headless browser, closed at the end. Raises ``WorkshopError`` when there is none."""
+def driver() -> Any:
+    """Playwright's module. ``WorkshopError`` where it is missing, as in Docker's image."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright import sync_api
     except ImportError:
         raise WorkshopError(
             "Nothing here can drive a browser.", "Run `pip install -e '.[test]'`."
         ) from None
+    return sync_api
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless browser, closed at the end. Raises ``WorkshopError`` when there is none."""
+    drives = driver()
     program = installed() or packed()
-    with sync_playwright() as playwright, launch(playwright.chromium, program) as started:
+    with drives.sync_playwright() as playwright, launch(playwright.chromium, program) as started:
         yield started
 
 

@@ -129,8 +129,7 @@ def snapshot(url: str, **view: str) -> dict[str, Any]:
 
 def screenshot(url: str, path: Path, width: int = 1440, theme: str = "light") -> None:
     """Save the whole page at ``url`` as a PNG. ``WorkshopError`` when no browser can."""
-    from playwright.sync_api import Error
-
+    refused = browser.driver().Error
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with browser.browser() as started:
@@ -144,7 +143,7 @@ def screenshot(url: str, path: Path, width: int = 1440, theme: str = "light") ->
             page.wait_for_selector("#status[data-state=live]")
             page.wait_for_selector("body[data-drawn=all]")
             page.screenshot(path=path, full_page=True)
-    except Error as error:
+    except refused as error:
         first_line = error.message.splitlines()[0]
         raise WorkshopError(
             f"The browser did not picture the page: {first_line}", f"Open {url} yourself."
