@@ -33,7 +33,9 @@ from workshop_lib.verify.chaos.load import Writer
 
 log = logging.getLogger(__name__)
 
-CUSTOMERS, TRACKS = 1000, 200
+#: Enough customers that their clicks always train a model; LISTENERS of them play, so that
+#: interests form within seconds.
+CUSTOMERS, LISTENERS, TRACKS = 4000, 1000, 200
 RATE = 40.0  # lines a second
 REST = 3.0  # seconds from one start of a process to the next
 SERVERS: Final = ("kafka", "elasticsearch", "redis")
@@ -79,7 +81,7 @@ class Site:
         self._started_at: dict[str, float] = {}
         self.phone: Counter[str] = Counter()  # key → lives of the gateway that showed it
         self._of_this_life: set[str] = set()
-        self.writer = Writer(home / "log" / "plays.log", CUSTOMERS, TRACKS, RATE, seed)
+        self.writer = Writer(home / "log" / "plays.log", LISTENERS, TRACKS, RATE, seed)
 
     # Processes --------------------------------------------------------------------
 
