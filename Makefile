@@ -12,8 +12,9 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests at a time. Each may run a Spark of its own: count 1 core and 3 GB for each.
-WORKERS := 2
+# Tests at a time, one more than cores: many wait. Each may run a Spark of its own: count 3 GB
+# for each.
+WORKERS := 3
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What another Python or pip has left would reach ours.
@@ -56,7 +57,7 @@ docker-test: setup ## the demo with and without Docker, and what differs (needs 
 	@cd .workshop/reports && "$(CURDIR)/$(BIN)/python" -m workshop_lib.verify.compare \
 	  demo-embedded.json demo-docker.json
 
-test: $(STAMP) ## all tests, two at a time, on real servers of their own
+test: $(STAMP) ## all tests, three at a time, on real servers of their own
 	@$(BIN)/workshop download & $(MAKE) --no-print-directory lint; linted=$$?; \
 	  wait $$! && exit $$linted
 	@$(BIN)/pytest -n $(WORKERS)
