@@ -51,11 +51,17 @@ READ: dict[str, tuple[list[Any], str]] = {
     "index-column-with-a-header": (TWO, "columns left out: (no name)"),
     "semicolons": (TWO, "separated by semicolons"),
     "tabs": (TWO, "separated by tabs"),
-    "true-and-false": (TWO, "true and false as 1 and 0"),
+    "true-and-false": (TWO, "a name, taken as its code"),
     "utf-16": (TWO, "read as UTF-16"),
     "utf-16-without-a-mark": (TWO, "read as UTF-16"),
     "zips-without-leading-zero": (zips("02132", "00501"), "a leading zero was missing"),
     "zip-plus-4": (zips("01730", "72132"), "ZIP+4"),
+    "zips-as-text-of-excel": (TWO, "text by a sign of Excel"),
+    "other-names-of-columns": (TWO, ""),
+    "header-again": (TWO, ""),
+    "device-in-words": (TWO, "a name, taken as its code"),
+    "yes-and-no": (TWO, "a name, taken as its code"),
+    "excel-sep-line": (TWO, "Excel's line sep= left out"),
 }
 #: Folder → the file that is refused, words of the reason with a sample, words of what to do.
 REFUSED: dict[str, tuple[str, str, str]] = {
@@ -84,6 +90,10 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "line 2: not UTF-8: byte 7, near b'0,Canci\\xf3n",
         "iconv -f WINDOWS-1252 -t UTF-8",
     ),
+    "gzip": ("tracks.csv", "it is compressed by gzip: unpack it with gunzip", "as CSV"),
+    "workbook": ("tracks.csv", "a workbook of Excel: unpack it, or save it as CSV", "as CSV"),
+    "web-page": ("tracks.csv", "it is a web page, not CSV: it begins with b'<!DOC", "as CSV"),
+    "lines-of-an-old-mac": ("tracks.csv", "line 1: control character '\\r'", "tr '\\r' '\\n'"),
 }
 
 
@@ -171,6 +181,72 @@ def test_a_number_in_short_form_has_lost_digits_and_is_refused(tmp_path: Path) -
 def test_customers_find_their_place_without_the_leading_zero(tmp_path: Path) -> None:
     _, world = _import(tmp_path, "zips-without-leading-zero")
     assert load_customers(world)["zip"].tolist() == ["01730", "72132"]
+
+
+#: Folder → file, plays or rows that are taken, reasons of the others with a sample.
+IN_PART: dict[str, tuple[str, int, list[str]]] = {
+    "zones-in-words": (
+        "tracks.csv",
+        3,
+        ["line 3: played_at is wrong: '2014-10-22 03:26:22 KST' is no date and time ('KST' is"],
+    ),
+    "thousands-with-commas": ("tracks.csv", 1, ["line 2: event_id is wrong: '1,000'"]),
+    "null-and-nan": ("tracks.csv", 2, ["line 4: customer_id is wrong: ''"]),
+    "decimal-commas": ("music.csv", 2, ["line 2: Length is wrong: '240,5' is no whole number"]),
+    "title-of-two-lines": (
+        "music.csv",
+        1,
+        [
+            "line 2: not CSV: unexpected end of data: '0,\"A'",
+            "line 3: number of columns: 3 instead of 4: 'B\",B,240'",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IN_PART)
+def test_what_can_be_read_is_taken_and_the_rest_refused_with_line_and_sample(
+    tmp_path: Path, case: str
+) -> None:
+    name, accepted, reasons = IN_PART[case]
+    report, _ = _import(tmp_path, case)
+    found = report["files"][name]
+    assert found["accepted"] == accepted
+    examples = list(found["examples"].values())
+    assert len(examples) == len(reasons)
+    for example, reason in zip(examples, reasons, strict=True):
+        assert example.startswith(reason)
+
+
+def test_words_of_databases_for_nothing_are_unknown(tmp_path: Path) -> None:
+    report, world = _import(tmp_path, "null-and-nan")
+    plays = [parse(line) for line in (world / "tracks.csv").read_bytes().splitlines()]
+    assert [(play.is_mobile, play.zip) for play in plays] == [(None, ""), (None, "")]
+    assert "taken as unknown" in _said(report)
+
+
+def test_names_of_genders_levels_and_campaigns_are_their_codes(tmp_path: Path) -> None:
+    _, world = _import(tmp_path, "names-for-codes")
+    customers = load_customers(world)[["gender", "status", "level", "campaign"]]
+    assert customers.to_numpy().tolist() == [[0, 1, 1, 0], [1, 0, 2, 4]]
+
+
+def test_lengths_in_minutes_and_seconds(tmp_path: Path) -> None:
+    _, world = _import(tmp_path, "lengths-in-minutes")
+    assert load_tracks(world)["length_seconds"].tolist() == [240, 295]
+
+
+def test_a_file_of_another_name_is_named(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "Tracks.CSV").write_text("")
+    with pytest.raises(WorkshopError, match=r"no tracks.csv, cust.csv; it has Tracks\.CSV"):
+        import_(tmp_path / "from", tmp_path / "world", now=NOW)
+
+
+def test_every_folder_of_files_is_a_case_of_some_test() -> None:
+    tested = Path(__file__).read_text(encoding="utf-8")
+    missing = [f.name for f in FILES.iterdir() if f.is_dir() and f'"{f.name}"' not in tested]
+    assert missing == []
 
 
 def test_what_matches_nothing_is_counted_with_an_example(tmp_path: Path) -> None:

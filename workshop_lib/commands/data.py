@@ -168,6 +168,10 @@ def _print_listening(found: dict[str, Any], where: str) -> None:
 
 def _remarks(report: dict[str, Any]) -> Iterator[str]:
     """What the reader recognised, changed, refused and could not match, in words."""
+    consequence = {
+        "music.csv": "title and artist of all tracks are unknown",
+        "clicks.csv": "no model can be trained, so Stage 3 makes no offers",
+    }
     for name, account in report["files"].items():
         for note in account["notes"]:
             yield f"{name}: {note}"
@@ -178,10 +182,8 @@ def _remarks(report: dict[str, Any]) -> Iterator[str]:
                 reason == "not UTF-8"
             )
             yield f"{name}: {number:,} × {reason}; {account['examples'][reason]}{remedy}"
-    consequence = {
-        "music.csv": "title and artist of all tracks are unknown",
-        "clicks.csv": "no model can be trained, so Stage 3 makes no offers",
-    }
+        if name in consequence and not account["lines"]:
+            yield f"{name} is empty: {consequence[name]}."
     for name in report.get("missing", []):
         yield f"There is no {name}: {consequence[name]}."
     where = {

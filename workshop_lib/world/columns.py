@@ -8,12 +8,12 @@ read as something else than it looks; or ``Rejected`` with the reason and the va
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from workshop_lib.schema.labels import ADS, CAMPAIGN, GENDER, LEVEL
+from workshop_lib.schema.labels import ADS, CAMPAIGN, DEVICE, GENDER, LEVEL
 from workshop_lib.schema.play import MAX_INT, MAX_LONG, PATTERNS, when
 from workshop_lib.world.places import states_by_zip
 
@@ -65,10 +65,10 @@ def text(field: str, day_first: bool | None) -> Field:
 
 
 def whole(low: int = 0, high: int = MAX_INT) -> Check:
-    """A whole number; ``48.0`` is one, too."""
+    """A whole number; ``48.0`` is one, too, and ``48,0``, but not ``1,000``."""
 
     def check(field: str, day_first: bool | None) -> Field:
-        number = re.fullmatch(r"(\d{1,19})(\.0*)?", field, re.ASCII)
+        number = re.fullmatch(r"(\d{1,19})(\.0*|,0{1,2})?", field, re.ASCII)
         if not number or not low <= int(number[1]) <= high:
             hint = " (Excel's short form of a long number)" if re.search(r"\dE\+", field) else ""
             raise ValueError(f"no whole number from {low} to {high}{hint}")
@@ -77,23 +77,32 @@ def whole(low: int = 0, high: int = MAX_INT) -> Check:
     return check
 
 
-def one_of(codes: Iterable[int]) -> Check:
-    return whole(min(codes), max(codes))
+def one_of(codes: dict[int, str], **more: int) -> Check:
+    """A code, or its name; ``more``: other names, in small letters."""
+    names = {name.casefold(): code for code, name in codes.items()} | more
+
+    def check(field: str, day_first: bool | None) -> Field:
+        code = names.get(field.casefold())
+        if code is not None and field not in map(str, codes):
+            return Field(str(code), "a name, taken as its code")
+        return whole(min(codes), max(codes))(field, day_first)
+
+    return check
 
 
-def gender(field: str, day_first: bool | None) -> Field:
-    """A code of ``GENDER``, or nothing where it is unknown."""
-    return one_of(GENDER)(field, day_first) if field else Field("")
+def optional(check: Check) -> Check:
+    """``check``, or nothing where the value is unknown."""
+
+    def check_or_empty(field: str, day_first: bool | None) -> Field:
+        if field.casefold() in _NOTHING:
+            return Field("", "taken as unknown" if field else "")
+        return check(field, day_first)
+
+    return check_or_empty
 
 
-def flag(field: str, day_first: bool | None) -> Field:
-    """1 or 0; also as true and false; nothing where the device is unknown."""
-    if not field:
-        return Field("")
-    words = {"true": "1", "false": "0"}
-    if field.casefold() in words:
-        return Field(words[field.casefold()], "true and false as 1 and 0")
-    return whole(0, 1)(field, day_first)
+#: How databases and spreadsheets write that there is no value.
+_NOTHING: Final = frozenset(["", "null", "nan", "none", "n/a", "#n/a", "na", "unknown"])
 
 
 @lru_cache(maxsize=1 << 16)  # a million plays have a few thousand
@@ -101,10 +110,13 @@ def zip_code(field: str, day_first: bool | None) -> Field:
     """A zip of five digits that has its leading zeros again, without the four of ZIP+4."""
     places = states_by_zip()
     plain = re.sub(r"\.0$", "", field)
+    text = re.fullmatch(r"'(.*)|=\"(.*)\"", plain)  # how people keep Excel from counting
+    plain = (text[1] or text[2] or "") if text else plain
     if not re.fullmatch(PATTERNS["zip"], plain, re.ASCII):
         raise ValueError("no zip")
     if plain in places:
-        return Field(plain, "a number with a decimal point" if plain != field else "")
+        note = "text by a sign of Excel" if text else "a number with a decimal point"
+        return Field(plain, note if plain != field else "")
     plus4 = re.fullmatch(r"(\d{5})-?\d{4}", plain)
     if plus4 and plus4[1] in places:
         return Field(plus4[1], "ZIP+4")
@@ -113,13 +125,13 @@ def zip_code(field: str, day_first: bool | None) -> Field:
     return Field(plain)
 
 
-def birth_year(field: str, day_first: bool | None) -> Field:
-    return whole(1900, 2100)(field, day_first) if field else Field("")
-
-
 def seconds(field: str, day_first: bool | None) -> Field:
-    """A length, or nothing where it is unknown."""
-    return whole(1, 86_400)(field, day_first) if field else Field("")
+    """A length in seconds, also as 4:05 or 1:02:03."""
+    clock = re.fullmatch(r"(?:(\d{1,2}):)?(\d{1,3}):([0-5]\d)", field, re.ASCII)
+    if not clock:
+        return whole(1, 86_400)(field, day_first)
+    hours, minutes, rest = (int(each or 0) for each in clock.groups())
+    return Field(str(hours * 3600 + minutes * 60 + rest), "minutes and seconds")
 
 
 def ad(field: str, day_first: bool | None) -> Field:
@@ -203,26 +215,35 @@ def _about_number(field: str) -> str:
     )
 
 
+DEVICES: Final = {int(mobile): name for mobile, name in DEVICE.items()}
+#: Other names of a mobile (1) and of a PC (0).
+DEVICE_NAMES: Final = {
+    **dict.fromkeys(("true", "yes", "y", "phone", "smartphone"), 1),
+    **dict.fromkeys(("false", "no", "n", "desktop", "computer"), 0),
+}
+_MOBILE: Final = ("mobile", "ismobiledevice", "device", "devicetype")
+_TIMES: Final = ("datetime", "time", "timestamp", "localtime", "date", "starttime", "playtime")
+
 #: File → its columns; the first is the id.
 COLUMNS: Final[dict[str, Columns]] = {
     "cust.csv": {
-        "CustID": Column(whole(), ("customerid", "customer", "id")),
+        "CustID": Column(whole(), ("customerid", "customer", "userid", "id")),
         "Name": Column(text, needed=False),
-        "Gender": Column(gender),
+        "Gender": Column(optional(one_of(GENDER, m=0, f=1))),
         "Address": Column(text, needed=False),
-        "zip": Column(zip_code, ("zipcode",)),
+        "zip": Column(optional(zip_code), ("zipcode", "postalcode")),
         "SignDate": Column(text, needed=False),
-        "Status": Column(one_of((0, 1))),
+        "Status": Column(whole(0, 1)),
         "Level": Column(one_of(LEVEL)),
         "Campaign": Column(one_of(CAMPAIGN)),
         "LinkedWithApps": Column(text, needed=False),
-        "BirthYear": Column(birth_year, needed=False, trailing=True),
+        "BirthYear": Column(optional(whole(1900, 2100)), needed=False, trailing=True),
     },
     "music.csv": {
-        "TrackId": Column(whole(), ("id",)),
-        "Title": Column(text, ("name", "trackname")),
+        "TrackId": Column(whole(), ("songid", "id")),
+        "Title": Column(text, ("name", "trackname", "song")),
         "Artist": Column(text, ("artistname",)),
-        "Length": Column(seconds, ("lengthseconds", "duration")),
+        "Length": Column(optional(seconds), ("lengthseconds", "duration", "durationseconds")),
     },
     "clicks.csv": {
         "EventID": Column(whole(), ("clickid",)),
@@ -231,12 +252,12 @@ COLUMNS: Final[dict[str, Columns]] = {
         "Localtime": Column(moment, ("clickedat", "datetime", "time", "timestamp")),
     },
     "tracks.csv": {
-        "event_id": Column(whole(0, MAX_LONG), ("id",)),
-        "customer_id": Column(whole(), ("custid",)),
-        "track_id": Column(whole()),
-        "played_at": Column(moment, ("datetime", "time", "timestamp", "localtime", "date")),
-        "is_mobile": Column(flag, ("mobile", "ismobiledevice")),
-        "zip": Column(zip_code, ("zipcode", "listeningzip")),
+        "event_id": Column(whole(0, MAX_LONG), ("playid", "id")),
+        "customer_id": Column(whole(), ("custid", "userid", "listenerid")),
+        "track_id": Column(whole(), ("songid",)),
+        "played_at": Column(moment, _TIMES),
+        "is_mobile": Column(optional(one_of(DEVICES, **DEVICE_NAMES)), _MOBILE),
+        "zip": Column(optional(zip_code), ("zipcode", "listeningzip", "postalcode")),
     },
 }
 

@@ -27,7 +27,8 @@ _BOMS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-b
 
 @dataclass(frozen=True)
 class Dialect:
-    """``names``: the column of each field, None for one that is left out; ``sizes``: numbers of
+    """``names``: the column of each field, None for one that is left out; ``preamble``: lines
+    before the header or the data; ``sizes``: numbers of
     fields that a line may have; ``day_first``: the order in dates like 03/04/2014, None where
     the file does not show it; ``notes``: what was recognised, in words."""
 
@@ -37,6 +38,7 @@ class Dialect:
     separator: str = ","
     header: bool = False
     day_first: bool | None = None
+    preamble: int = 0
     notes: tuple[str, ...] = field(default=())
 
     def split(self, text: str) -> tuple[list[str], bool]:
@@ -82,6 +84,7 @@ def recognise(path: Path, columns: Columns) -> Dialect:
 
     Raises ``Rejected`` for a header that lacks a column or does not fit its lines.
     """
+    _refuse_other_files(path)
     encoding, note = _encoding(path)
     notes = [note] if note else []
     rows = [line for line in islice(lines(path, encoding), SAMPLE) if line.strip()]
@@ -89,9 +92,14 @@ def recognise(path: Path, columns: Columns) -> Dialect:
     optional = sum(not column.needed for column in columns.values() if column.trailing)
     sizes = tuple(range(len(columns) - optional, len(columns) + 1))
     found = Dialect(tuple(columns), sizes, encoding)
+    said = _SEP_LINE.fullmatch(texts[0]) if texts else None
+    if said:  # Excel's own line
+        del texts[0]
+        found = replace(found, preamble=1)
+        notes.append("Excel's line sep= left out")
     if not texts:
         return found
-    separator = _separator(texts, sizes)
+    separator = said[1] if said else _separator(texts, sizes)
     if separator != ",":
         notes.append(f"fields are separated by {_SEPARATORS[separator]}")
     found = replace(found, separator=separator)
@@ -107,6 +115,29 @@ def recognise(path: Path, columns: Columns) -> Dialect:
         notes.append("the first column counts the lines: left out")
     day_first, about_dates = _day_first(path, found)
     return replace(found, day_first=day_first, notes=(*notes, *about_dates))
+
+
+#: First bytes → what the file is, and what to do.
+_OTHER_FILES: Final = {
+    b"\x1f\x8b": "compressed by gzip: unpack it with gunzip",
+    b"PK\x03\x04": "a ZIP or a workbook of Excel: unpack it, or save it as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel: save it as CSV UTF-8",
+    b"PAR1": "a Parquet file: write it as CSV",
+    b"SQLite format": "a database of SQLite: write its table as CSV",
+}
+_WEB_PAGE: Final = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_SEP_LINE: Final = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Raise ``Rejected`` for a file that is no text at all, or a page of the web."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    for sign, what in _OTHER_FILES.items():
+        if start.startswith(sign):
+            raise Rejected(f"it is {what}: it begins with {start[:12]!r}")
+    if _WEB_PAGE.match(start.removeprefix(codecs.BOM_UTF8)):
+        raise Rejected(f"it is a web page, not CSV: it begins with {start[:30]!r}")
 
 
 # Encoding -----------------------------------------------------------------------------

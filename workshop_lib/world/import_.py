@@ -30,7 +30,7 @@ from workshop_lib.world.columns import COLUMNS, Rejected, checked, zip_code
 from workshop_lib.world.dialect import Dialect
 from workshop_lib.world.faults import DUPLICATE, KIND_NAMES, PLAY
 from workshop_lib.world.places import states_by_zip
-from workshop_lib.world.plays import Plays, csv_lines
+from workshop_lib.world.plays import PlayColumns, csv_lines
 from workshop_lib.world.publish import staged
 
 PLAYS_FILE: Final = "tracks.csv"
@@ -83,6 +83,7 @@ class Importer:
         """(number from 1, bytes without line end) of every line with data."""
         account = self.accounts[name]
         size, done = (self.source / name).stat().st_size, 0
+        header = b""
         for number, line in enumerate(dialect.lines(self.source / name, form.encoding), 1):
             account.lines += 1
             done += len(line)
@@ -90,8 +91,10 @@ class Importer:
                 self.progress(name, min(done, size), size)
             if not line.strip():
                 account.blank += 1
-            elif form.header and not account.header:
-                account.header = 1
+            elif number <= form.preamble or (form.header and header in (b"", line.strip())):
+                # The header may come again, where files were put one behind the other.
+                account.header += 1
+                header = header if number <= form.preamble else line.strip()
             else:
                 yield number, line.rstrip(b"\n")
         self.progress(name, size, size)
@@ -110,7 +113,8 @@ class Importer:
         account.rejected += 1
         kind = reason_kind(reason)
         account.reasons[kind] += 1
-        account.examples.setdefault(kind, f"line {number}: {reason}")
+        sample = "" if "'" in reason else f": {line[:40].decode(errors='replace')!r}"
+        account.examples.setdefault(kind, f"line {number}: {reason}{sample}")
         row: dict[str, Any] = {"file": name, "line": number, "reason": reason}
         try:
             row["raw"] = line.decode()
@@ -186,7 +190,11 @@ def _first_line(path: Path) -> bytes:
 
 def _refused(name: str, why: str) -> WorkshopError:
     todo = "data/README.md describes the files."
-    if "not UTF-8" in why:
+    if why.startswith("it is "):
+        todo = "Give the file itself, as CSV."
+    elif re.search(r"control character:? '\\r'", why):
+        todo = f"Its lines end with CR alone: tr '\\r' '\\n' < {name} > new.csv."
+    elif "not UTF-8" in why:
         todo = f"Convert it: iconv -f WINDOWS-1252 -t UTF-8 {name} > new.csv, or from its encoding."
     elif "date" in why:
         todo = "Write dates as YYYY-MM-DD HH:MM:SS, for example 2014-10-23 03:26:20."
@@ -236,46 +244,6 @@ def _play(line: bytes, form: Dialect, latest: int) -> tuple[Play, list[tuple[str
     return parse(",".join(fields).encode(), latest), notes, mended
 
 
-class PlayColumns:
-    """A growing table of plays in a few bytes each; zips are kept once."""
-
-    def __init__(self) -> None:
-        self.event, self.customer, self.track, self.played_at = (array("q") for _ in range(4))
-        self.mobile, self.place = array("b"), array("q")
-        self.code_of_zip: dict[str, int] = {}
-        self.zips: list[str] = []
-
-    def add(self, play: Play) -> None:
-        code = self.code_of_zip.setdefault(play.zip, len(self.zips))
-        if code == len(self.zips):
-            self.zips.append(play.zip)
-        mobile = -1 if play.is_mobile is None else play.is_mobile
-        values = (play.event_id, play.customer_id, play.track_id, play.played_at, mobile)
-        columns = (self.event, self.customer, self.track, self.played_at, self.mobile)
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-        self.place.append(code)
-
-    def row(self, i: int) -> Play:
-        return Play(
-            self.event[i],
-            self.customer[i],
-            self.track[i],
-            self.played_at[i],
-            None if self.mobile[i] < 0 else bool(self.mobile[i]),
-            self.zips[self.place[i]],
-        )
-
-    def plays(self) -> tuple[np.ndarray, Plays]:
-        """Event ids, and the plays, in the order of time."""
-        played_at = np.array(self.played_at)
-        order = np.argsort(played_at, kind="stable")
-        columns = (played_at, *map(np.array, (self.customer, self.track)))
-        mobile, place = np.array(self.mobile), np.array(self.place)
-        plays = Plays(*(column[order] for column in (*columns, mobile, place)))
-        return np.array(self.event)[order], plays
-
-
 def import_(
     source: Path,
     folder: Path,
@@ -291,8 +259,10 @@ def import_(
     """
     missing = [name for name in NEEDED if not (source / name).is_file()]
     if missing:
+        there = sorted(path.name for path in source.iterdir())[:8] if source.is_dir() else []
         raise WorkshopError(
-            f"{source} has no {', '.join(missing)}.", "data/README.md describes the files."
+            f"{source} has no {', '.join(missing)}; it has {', '.join(there) or 'no files'}.",
+            "The names are these, in small letters. data/README.md describes the files.",
         )
     latest = int((now or datetime.now(UTC)).timestamp() + 60) * 1000
     kept = folder.with_name(f"{folder.name}-rejected.jsonl")

@@ -7,6 +7,7 @@ Serves ``generate`` and ``import_``.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from workshop_lib.schema.play import Play
 from workshop_lib.world.randomness import Ints
 
 SECOND = 1000
@@ -85,3 +87,43 @@ def csv_lines(
             bad = pa.array([malformed[row] + b"\n" for row in here.tolist()], pa.binary())
             lines = pc.replace_with_mask(lines, pa.array(mask), bad)
         yield pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), b"")[0].as_py()
+
+
+class PlayColumns:
+    """A growing table of plays in a few bytes each; zips are kept once."""
+
+    def __init__(self) -> None:
+        self.event, self.customer, self.track, self.played_at = (array("q") for _ in range(4))
+        self.mobile, self.place = array("b"), array("q")
+        self.code_of_zip: dict[str, int] = {}
+        self.zips: list[str] = []
+
+    def add(self, play: Play) -> None:
+        code = self.code_of_zip.setdefault(play.zip, len(self.zips))
+        if code == len(self.zips):
+            self.zips.append(play.zip)
+        mobile = -1 if play.is_mobile is None else play.is_mobile
+        values = (play.event_id, play.customer_id, play.track_id, play.played_at, mobile)
+        columns = (self.event, self.customer, self.track, self.played_at, self.mobile)
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+        self.place.append(code)
+
+    def row(self, i: int) -> Play:
+        return Play(
+            self.event[i],
+            self.customer[i],
+            self.track[i],
+            self.played_at[i],
+            None if self.mobile[i] < 0 else bool(self.mobile[i]),
+            self.zips[self.place[i]],
+        )
+
+    def plays(self) -> tuple[np.ndarray, Plays]:
+        """Event ids, and the plays, in the order of time."""
+        played_at = np.array(self.played_at)
+        order = np.argsort(played_at, kind="stable")
+        columns = (played_at, *map(np.array, (self.customer, self.track)))
+        mobile, place = np.array(self.mobile), np.array(self.place)
+        plays = Plays(*(column[order] for column in (*columns, mobile, place)))
+        return np.array(self.event)[order], plays
