@@ -113,6 +113,7 @@ def variables(settings: Settings) -> dict[str, str]:
     }
     return {
         "BENCH_KAFKA": settings.kafka_bootstrap,
+        "BENCH_KAFKA_LOGIN": json.dumps(settings.kafka_login()),
         "BENCH_TOPIC": settings.topic(PLAYS_TOPIC),
         "BENCH_ELASTICSEARCH": _with_password(settings),
         "BENCH_REDIS": settings.redis_url,

@@ -19,7 +19,7 @@ from bench_ship import lines
 from workload import space
 
 from workshop_lib.ingest.ship import ship
-from workshop_lib.runtime import connections
+from workshop_lib.runtime import connections, state_file
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
@@ -37,11 +37,26 @@ def workshop(settings: Settings, count: int) -> None:
     assert ship(settings, "kafka", once=True).accepted == count
 
 
+def librdkafka(settings: Settings) -> list[str]:
+    """User and password as librdkafka's ``name=value``; none without security."""
+    login = settings.kafka_login()
+    names = {
+        "security.protocol": "security_protocol",
+        "sasl.mechanism": "sasl_mechanism",
+        "sasl.username": "sasl_plain_username",
+        "sasl.password": "sasl_plain_password",
+    }
+    return [f"{name}={login[own]}" for name, own in names.items()] if login else []
+
+
 def kcat(settings: Settings, count: int) -> None:
+    # By a file: everybody sees what stands on a command line.
+    login = settings.home / "kcat.conf"
+    state_file.write(login, "".join(f"{each}\n" for each in librdkafka(settings)), 0o600)
     subprocess.run(
         [
             *(PEERS / "kcat.sh", settings.live_log, settings.kafka_bootstrap),
-            settings.topic(PLAYS_TOPIC),
+            *(settings.topic(PLAYS_TOPIC), login),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
@@ -57,10 +72,11 @@ def rsyslog(settings: Settings, count: int) -> None:
         ("LOG", settings.live_log),
         ("KAFKA", settings.kafka_bootstrap),
         ("TOPIC", settings.topic(PLAYS_TOPIC)),
+        ("LOGIN", "".join(f', "{each}"' for each in librdkafka(settings))),
     ):
         text = text.replace(f"@{name}@", str(value))
     configuration = settings.home / "rsyslog.conf"
-    configuration.write_text(text)
+    state_file.write(configuration, text, 0o600)
     server = subprocess.Popen(
         ["rsyslogd", "-n", "-f", configuration, "-i", settings.home / "rsyslog.pid"],
         stdout=subprocess.DEVNULL,

@@ -220,9 +220,9 @@ def stream(
     fields += ", zip string"
 
     def to_index(
-        spark: Any, bootstrap: str, topic: str, client: Any, index: str, checkpoint: str
+        spark: Any, kafka: dict[str, str], topic: str, client: Any, index: str, checkpoint: str
     ) -> Any:
-        source = spark.readStream.format("kafka").option("kafka.bootstrap.servers", bootstrap)
+        source = spark.readStream.format("kafka").options(**kafka)
         records = source.option("subscribe", topic).option("startingOffsets", start).load()
         if sql:
             plays = records.selectExpr(f"from_json(string(value), '{fields}') AS play")

@@ -13,6 +13,7 @@ def of_its_own(running: Settings, home: Path, namespace: str = "") -> Settings:
         home=home,
         namespace=namespace or f"t{uuid.uuid4().hex[:8]}-",
         kafka_bootstrap=running.kafka_bootstrap,
+        kafka_password=running.kafka_password,
         elasticsearch_url=running.elasticsearch_url,
         elasticsearch_password=running.elasticsearch_password,
         redis_url=running.redis_url,

@@ -99,18 +99,19 @@ def stack(running_stack: Settings, settings: Settings) -> Settings:
     return settings.model_copy(
         update={
             name: getattr(running_stack, name)
-            for name in (*ADDRESS.values(), "elasticsearch_password")
+            for name in (*ADDRESS.values(), "elasticsearch_password", "kafka_password")
         }
     )
 
 
 @pytest.fixture
 def admin(running_stack: Settings, stack: Settings) -> Settings:
-    """``stack`` with the user of Elasticsearch who may do all."""
+    """``stack`` with the users who may do all."""
     from workshop_lib.stack import passwords
 
     whole = passwords.admin(running_stack)
-    names = ("elasticsearch_username", "elasticsearch_password")
+    servers = ("elasticsearch", "kafka")
+    names = [f"{server}_{what}" for server in servers for what in ("username", "password")]
     return stack.model_copy(update={name: getattr(whole, name) for name in names})
 
 

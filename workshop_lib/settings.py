@@ -10,6 +10,7 @@ else in the code holds an address, a topic or an index.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -68,6 +69,14 @@ def system_timezone() -> str:
 def timezone() -> str:
     """The zone of charts and answers: ``WORKSHOP_TIMEZONE``, by default the system's."""
     return os.environ.get("WORKSHOP_TIMEZONE") or system_timezone()
+
+
+def jaas(mechanism: str, user: str, password: str) -> str:
+    """User and password as Java's login modules read them, on one line."""
+    name = "plain.Plain" if mechanism == "PLAIN" else "scram.Scram"
+    user, password = (json.dumps(each, ensure_ascii=False) for each in (user, password))
+    module = f"org.apache.kafka.common.security.{name}LoginModule"
+    return f"{module} required username={user} password={password};"
 
 
 class _RunningStack(PydanticBaseSettingsSource):
@@ -130,6 +139,17 @@ class Settings(BaseSettings):
     ] = Field("embedded", description="which servers; external: somebody else starts them")
     identity: str = Field("", description="of the home whose servers these are")
     kafka_bootstrap: str = Field("", description="none while the servers are down")
+    kafka_username: str = Field("kit", description="whose password is set")
+    kafka_password: SecretStr = Field(SecretStr(""), description="none: no security")
+    kafka_passwords: dict[str, SecretStr] = Field(
+        {}, description="of the services' own users, in JSON; default: the user above"
+    )
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        "SCRAM-SHA-256", description="how the password is proven"
+    )
+    kafka_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "SASL_PLAINTEXT", description="with TLS or not, where there is a password"
+    )
     elasticsearch_url: str = Field("", description="none while the servers are down")
     elasticsearch_username: str = Field("kit", description="whose password is set")
     elasticsearch_password_web: SecretStr = Field(
@@ -285,6 +305,42 @@ class Settings(BaseSettings):
 
     def key(self, name: str) -> str:
         return f"{self.redis_prefix}{self.namespace}{name}"
+
+    # How Kafka lets us in ----------------------------------------------------------
+
+    def _kafka_user(self, service: str) -> tuple[str, str]:
+        """User and password; of ``service`` where it has its own, which knows no name space."""
+        own = self.kafka_passwords.get(service)
+        if own and not self.namespace:
+            return service, own.get_secret_value()
+        return self.kafka_username, self.kafka_password.get_secret_value()
+
+    def kafka_login(self, service: str = "") -> dict[str, str]:
+        """User and password as options of kafka-python's clients; none without security."""
+        user, password = self._kafka_user(service)
+        if not password:
+            return {}
+        # At each connection it warns of a password in the clear: SCRAM sends none, and who sets
+        # PLAIN without TLS, as Docker's stack does on this machine, has read of it here.
+        for name in ("scram", "plain"):
+            logging.getLogger(f"kafka.net.sasl.{name}").setLevel(logging.ERROR)
+        return {
+            "security_protocol": self.kafka_protocol,
+            "sasl_mechanism": self.kafka_mechanism,
+            "sasl_plain_username": user,
+            "sasl_plain_password": password,
+        }
+
+    def spark_kafka_login(self, service: str = "") -> dict[str, str]:
+        """The same as options of Spark's Kafka source."""
+        user, password = self._kafka_user(service)
+        if not password:
+            return {}
+        return {
+            "kafka.security.protocol": self.kafka_protocol,
+            "kafka.sasl.mechanism": self.kafka_mechanism,
+            "kafka.sasl.jaas.config": jaas(self.kafka_mechanism, user, password),
+        }
 
     # What may be shown --------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """What the Python peers share: the addresses, and the tables of listeners, tracks and places.
 
 Read as anybody would read three CSV-like files into dictionaries; nothing of the workshop is
-used. In the environment: BENCH_KAFKA, BENCH_TOPIC, BENCH_ELASTICSEARCH, BENCH_REDIS,
-BENCH_PREFIX (before the names of indices and keys), BENCH_WORLD (a folder).
+used. In the environment: BENCH_KAFKA, BENCH_KAFKA_LOGIN, BENCH_TOPIC, BENCH_ELASTICSEARCH,
+BENCH_REDIS, BENCH_PREFIX (before the names of indices and keys), BENCH_WORLD (a folder).
 """
 
 import csv
@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 import zipcodes
 
 KAFKA = os.environ["BENCH_KAFKA"]
+#: kafka-python's options for the user and password; empty without security.
+KAFKA_LOGIN = json.loads(os.environ["BENCH_KAFKA_LOGIN"])
 TOPIC = os.environ["BENCH_TOPIC"]
 ELASTICSEARCH = os.environ["BENCH_ELASTICSEARCH"]
 REDIS = os.environ["BENCH_REDIS"]

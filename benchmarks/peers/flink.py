@@ -26,7 +26,8 @@ CREATE TABLE records (
   event_id BIGINT, customer_id INT, track_id INT, played_at STRING, is_mobile BOOLEAN, zip STRING,
   arrived_at TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', now_at AS PROCTIME()
 ) WITH (
-  'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{kafka}',
+  'connector' = 'kafka', 'topic' = '{topic}',{login}
+  'properties.bootstrap.servers' = '{kafka}',
   'properties.group.id' = '{topic}-flink', 'scan.startup.mode' = 'earliest-offset',
   'scan.bounded.mode' = 'latest-offset', 'format' = 'json'
 )"""
@@ -38,7 +39,8 @@ CREATE TABLE {name} ({columns}, PRIMARY KEY ({key}) NOT ENFORCED) WITH (
 
 SINK = """
 CREATE TABLE {name} ({columns}, PRIMARY KEY ({key}) NOT ENFORCED) WITH (
-  'connector' = 'upsert-kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{kafka}',
+  'connector' = 'upsert-kafka', 'topic' = '{topic}',{login}
+  'properties.bootstrap.servers' = '{kafka}',
   'key.format' = 'json', 'value.format' = 'json', 'sink.buffer-flush.max-rows' = '1000',
   'sink.buffer-flush.interval' = '1s'
 )"""
@@ -152,12 +154,29 @@ def tables(environment):
     table(environment, "places", places, where)
 
 
+def kafka():
+    """Where Kafka is and as whom to log in, as options of a table."""
+    login = common.KAFKA_LOGIN
+    if not login:
+        return {"kafka": common.KAFKA, "login": ""}
+    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    user, password = login["sasl_plain_username"], login["sasl_plain_password"]
+    options = {
+        "security.protocol": login["security_protocol"],
+        "sasl.mechanism": login["sasl_mechanism"],
+        "sasl.jaas.config": f'{module} required username="{user}" password="{password}";',
+    }
+    login = "".join(f"\n  'properties.{name}' = '{value}'," for name, value in options.items())
+    return {"kafka": common.KAFKA, "login": login}
+
+
 def copy(topic, index, id_, change=lambda document: document):
     """The latest value of each key of ``topic`` → ``index``; how many there are."""
     latest = {}
     consumer = KafkaConsumer(
         topic,
         bootstrap_servers=common.KAFKA,
+        **common.KAFKA_LOGIN,
         auto_offset_reset="earliest",
         consumer_timeout_ms=2000,
     )
@@ -181,7 +200,7 @@ def as_document(row):
 
 
 def main():
-    admin = KafkaAdminClient(bootstrap_servers=common.KAFKA)
+    admin = KafkaAdminClient(bootstrap_servers=common.KAFKA, **common.KAFKA_LOGIN)
     admin.create_topics(
         [NewTopic(t, num_partitions=2, replication_factor=1) for t in (PLAYS, COUNTS)]
     )
@@ -199,7 +218,7 @@ def main():
             "taskmanager.memory.process.size": "1728m",
         }.items():
             environment.get_config().set(name, value)
-        environment.execute_sql(SOURCE.format(topic=common.TOPIC, kafka=common.KAFKA))
+        environment.execute_sql(SOURCE.format(topic=common.TOPIC, **kafka()))
         tables(environment)
         environment.execute_sql(enriched())
         counted = {"minute": "STRING", "dimension": "STRING", "value": "STRING", "plays": "INT"}
@@ -208,9 +227,7 @@ def main():
             ("counts", COUNTS, counted, "`minute`, dimension, `value`"),
         ):
             environment.execute_sql(
-                SINK.format(
-                    name=name, topic=topic, columns=columns(fields), key=key, kafka=common.KAFKA
-                )
+                SINK.format(name=name, topic=topic, columns=columns(fields), key=key, **kafka())
             )
         environment.execute_sql("SELECT COUNT(*) FROM tracks").wait()  # the cluster starts
         start = time.perf_counter()

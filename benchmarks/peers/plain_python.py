@@ -26,6 +26,7 @@ def main(parts):
     listeners, tracks, places = common.listeners(), common.tracks(), common.places()
     consumer = KafkaConsumer(
         bootstrap_servers=common.KAFKA,
+        **common.KAFKA_LOGIN,
         enable_auto_commit=False,
         fetch_max_bytes=16 << 20,
         max_partition_fetch_bytes=4 << 20,

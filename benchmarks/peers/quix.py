@@ -15,6 +15,7 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import bulk
 from elasticsearch.serializer import OrjsonSerializer
 from quixstreams import Application
+from quixstreams.kafka import ConnectionConfig
 from quixstreams.sinks import BatchingSink
 
 IDLE = 5.0
@@ -64,8 +65,17 @@ def first(play, state):
 
 
 def main():
+    login = common.KAFKA_LOGIN
     application = Application(
-        broker_address=common.KAFKA,
+        broker_address=ConnectionConfig(
+            bootstrap_servers=common.KAFKA,
+            security_protocol=login["security_protocol"].lower(),
+            sasl_mechanism=login["sasl_mechanism"],
+            sasl_username=login["sasl_plain_username"],
+            sasl_password=login["sasl_plain_password"],
+        )
+        if login
+        else common.KAFKA,
         consumer_group=f"quix-{uuid.uuid4().hex[:8]}",
         auto_offset_reset="earliest",
         state_dir=tempfile.mkdtemp(),

@@ -117,7 +117,7 @@ def choose(spark, scores, threshold):
     only of open accounts below Gold. Rows with customer_id, event_id, score."""
     topic = (
         spark.read.format("kafka")
-        .option("kafka.bootstrap.servers", config.KAFKA)
+        .options(**config.spark_kafka())
         .option("subscribe", config.TOPIC)
         .load()
     )

@@ -52,7 +52,7 @@ def parse(line):
 
 def make_topics():
     """Both topics, if they are not there yet."""
-    admin = KafkaAdminClient(bootstrap_servers=config.KAFKA)
+    admin = KafkaAdminClient(**config.kafka())
     there = admin.list_topics()
     raise NotImplementedError("Step 1.1: Make the topic and the dead-letter topic")
     admin.close()
@@ -67,7 +67,7 @@ def send(lines):
 
 
 def reset():
-    admin = KafkaAdminClient(bootstrap_servers=config.KAFKA)
+    admin = KafkaAdminClient(**config.kafka())
     admin.delete_topics(
         [t for t in (config.TOPIC, config.DEAD_LETTERS) if t in admin.list_topics()]
     )

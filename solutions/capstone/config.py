@@ -1,5 +1,6 @@
 """Addresses, names and clients, from the environment. Nothing to write here."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -23,6 +24,37 @@ def index(name):
 
 def key(name):
     return f"{KEYS}capstone:{name}"
+
+
+KAFKA_USER, KAFKA_PASSWORD = (os.environ.get(f"KAFKA_{n}") for n in ("USERNAME", "PASSWORD"))
+KAFKA_MECHANISM = os.environ.get("KAFKA_MECHANISM", "SCRAM-SHA-256")
+
+
+def kafka():
+    """Options of kafka-python's clients: ``KafkaProducer(**config.kafka(), …)``."""
+    # It warns of a password in the clear; SCRAM sends none.
+    logging.getLogger("kafka.net.sasl.scram").setLevel(logging.ERROR)
+    login = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": KAFKA_MECHANISM,
+        "sasl_plain_username": KAFKA_USER,
+        "sasl_plain_password": KAFKA_PASSWORD,
+    }
+    return {"bootstrap_servers": KAFKA, **(login if KAFKA_PASSWORD else {})}
+
+
+def spark_kafka():
+    """Options of Spark's Kafka source: ``.options(**config.spark_kafka())``."""
+    name = "plain.Plain" if KAFKA_MECHANISM == "PLAIN" else "scram.Scram"
+    module = f"org.apache.kafka.common.security.{name}LoginModule"
+    login = {
+        "kafka.security.protocol": "SASL_PLAINTEXT",
+        "kafka.sasl.mechanism": KAFKA_MECHANISM,
+        "kafka.sasl.jaas.config": (
+            f'{module} required username="{KAFKA_USER}" password="{KAFKA_PASSWORD}";'
+        ),
+    }
+    return {"kafka.bootstrap.servers": KAFKA, **(login if KAFKA_PASSWORD else {})}
 
 
 def elasticsearch():

@@ -52,7 +52,7 @@ def parse(line):
 
 def make_topics():
     """Both topics, if they are not there yet."""
-    admin = KafkaAdminClient(bootstrap_servers=config.KAFKA)
+    admin = KafkaAdminClient(**config.kafka())
     there = admin.list_topics()
     # BEGIN SOLUTION 1.1: Make the topic and the dead-letter topic
     for name, partitions in ((config.TOPIC, config.PARTITIONS), (config.DEAD_LETTERS, 1)):
@@ -68,7 +68,7 @@ def send(lines):
     dead letters, with the reason in a header. Returns the two numbers."""
     accepted = refused = 0
     # BEGIN SOLUTION 1.2: Send plays by key, and dead letters with their reason
-    producer = KafkaProducer(bootstrap_servers=config.KAFKA, acks="all", linger_ms=20)
+    producer = KafkaProducer(**config.kafka(), acks="all", linger_ms=20)
     for line in lines:
         try:
             play = parse(line)
@@ -87,7 +87,7 @@ def send(lines):
 
 
 def reset():
-    admin = KafkaAdminClient(bootstrap_servers=config.KAFKA)
+    admin = KafkaAdminClient(**config.kafka())
     admin.delete_topics(
         [t for t in (config.TOPIC, config.DEAD_LETTERS) if t in admin.list_topics()]
     )

@@ -20,7 +20,7 @@ def read_plays(spark):
     # BEGIN SOLUTION 2.1: Read the topic and take the JSON apart
     records = (
         spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", config.KAFKA)
+        .options(**config.spark_kafka())
         .option("subscribe", config.TOPIC)
         .option("startingOffsets", "earliest")
         .load()

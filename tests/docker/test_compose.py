@@ -38,6 +38,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         asked.append((node.base_url, client._headers["authorization"]))
 
     monkeypatch.setattr(access, "put_templates", put_templates)
+    monkeypatch.setattr(compose, "admit_to_kafka", lambda settings, known: None)
     monkeypatch.setattr(
         kibana,
         "import_all",

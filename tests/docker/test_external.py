@@ -60,6 +60,7 @@ def test_the_health_check_of_a_container_is_the_status_of_its_servers(given: Set
         "WORKSHOP_STACK": "given",
         "WORKSHOP_HOME": str(given.home),
         "WORKSHOP_KAFKA_BOOTSTRAP": given.kafka_bootstrap,
+        "WORKSHOP_KAFKA_PASSWORD": given.kafka_password.get_secret_value(),
         "WORKSHOP_ELASTICSEARCH_URL": given.elasticsearch_url,
         "WORKSHOP_ELASTICSEARCH_PASSWORD": given.elasticsearch_password.get_secret_value(),
     }

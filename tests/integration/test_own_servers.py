@@ -110,8 +110,9 @@ def remember(home: Path, first: Settings, own: str) -> None:
     addresses = {name: getattr(first, name) for name in identity.ADDRESS.values()}
     content = {"stack": "embedded", "identity": own, "addresses": addresses}
     state_file.save(home / "stack.json", content)
-    password = first.elasticsearch_password.get_secret_value()
-    state_file.save(home / "secrets.json", {"elasticsearch_password": password})
+    names = ("elasticsearch_password", "kafka_password")
+    words = {name: getattr(first, name).get_secret_value() for name in names}
+    state_file.save(home / "secrets.json", words)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -154,8 +155,12 @@ def test_each_server_alone_is_known(filled: Settings, server: str) -> None:
 @pytest.mark.parametrize("server", ["Elasticsearch", "Redis"])
 def test_a_server_with_other_passwords_is_another_homes(filled: Settings, server: str) -> None:
     url = urlsplit(filled.redis_url)._replace(netloc=f"kit:guess@127.0.0.1:{port_of(filled)}")
-    guess = {"elasticsearch_password": SecretStr("guess"), "redis_url": url.geturl()}
-    if not urlsplit(filled.redis_url).password or not filled.elasticsearch_password:
+    wrong = SecretStr("guess")
+    guess = {
+        **{"elasticsearch_password": wrong, "kafka_password": wrong},
+        "redis_url": url.geturl(),
+    }
+    if not urlsplit(filled.redis_url).password or not filled.kafka_password:
         pytest.skip("these servers were started without passwords")
     other = filled.model_copy(update={**guess, "identity": f"{filled.identity}x"})
     with pytest.raises(WorkshopError, match=f"The {server} at .* does not belong to"):

@@ -44,7 +44,10 @@ def first_track_lost(customers: pd.DataFrame, tracks: pd.DataFrame, places: pd.D
 @pytest.fixture(scope="module")
 def flowed(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A small world, replayed and streamed by the code as it is."""
-    names = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
+    names = (
+        *("kafka_bootstrap", "kafka_password"),
+        *("elasticsearch_url", "elasticsearch_password", "redis_url"),
+    )
     settings = Settings(
         home=tmp_path_factory.mktemp("score"),
         namespace=f"t{uuid.uuid4().hex[:8]}-",

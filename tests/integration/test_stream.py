@@ -54,7 +54,10 @@ GOOD = [*PLAYS, *STRANGE]
 
 
 def own(running: Settings, home: Path) -> Settings:
-    names = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
+    names = (
+        *("kafka_bootstrap", "kafka_password"),
+        *("elasticsearch_url", "elasticsearch_password", "redis_url"),
+    )
     addresses = {name: getattr(running, name) for name in names}
     settings = Settings(home=home, namespace=f"t{uuid.uuid4().hex[:8]}-")
     write_world(settings)

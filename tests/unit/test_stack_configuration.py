@@ -15,7 +15,7 @@ from workshop_lib.stack import elasticsearch, kafka
 
 
 def test_servers_listen_on_this_machine_only(tmp_path: Path) -> None:
-    text = kafka.properties(1, 2)
+    text = kafka.properties(1, 2, {"admin": "word"})
     addresses = [line for line in text.splitlines() if "://" in line]
     assert len(addresses) == 2 and all("://127.0.0.1:" in line for line in addresses)
     assert 'network.host: "127.0.0.1"\n' in elasticsearch.yaml(tmp_path, 1, 2, "id")

@@ -40,7 +40,10 @@ def chromium() -> Iterator[Browser]:
 
 def own(running_stack: Settings, home: Path) -> Settings:
     """Settings with a home and a namespace of their own on the real servers."""
-    names = ("kafka_bootstrap", "elasticsearch_url", "elasticsearch_password", "redis_url")
+    names = (
+        *("kafka_bootstrap", "kafka_password"),
+        *("elasticsearch_url", "elasticsearch_password", "redis_url"),
+    )
     addresses: dict[str, Any] = {name: getattr(running_stack, name) for name in names}
     return Settings(home=home, namespace=f"t{uuid.uuid4().hex[:8]}-", **addresses)
 

@@ -28,6 +28,7 @@ from workshop_lib.schema.names import (
     DEAD_LETTER_HEADER,
     DEAD_LETTER_HEADERS,
     DEAD_LETTER_TOPIC,
+    READER_SERVICE,
     SMS_DEAD,
     SMS_OUTBOX,
 )
@@ -142,7 +143,7 @@ def _number(text: str | None, otherwise: Number) -> int | Number:
 
 def original(settings: Settings, letter: DeadLetter) -> bytes | None:
     """The whole value of a letter that was cut; None when it is no longer in its topic."""
-    reader = consumer(settings, consumer_timeout_ms=5000)
+    reader = consumer(settings, service=READER_SERVICE, consumer_timeout_ms=5000)
     try:
         place = TopicPartition(letter.topic, letter.partition)
         reader.assign([place])
@@ -157,7 +158,7 @@ def original(settings: Settings, letter: DeadLetter) -> bytes | None:
 
 def read_topic(settings: Settings) -> Iterator[DeadLetter]:
     """Every letter of the topic, oldest first, each once, even if it was written twice."""
-    reader = consumer(settings, bootstrap_timeout_ms=5000)
+    reader = consumer(settings, service=READER_SERVICE, bootstrap_timeout_ms=5000)
     try:
         topic = settings.topic(DEAD_LETTER_TOPIC)
         partitions = [TopicPartition(topic, n) for n in reader.partitions_for_topic(topic) or ()]

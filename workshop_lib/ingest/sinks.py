@@ -23,7 +23,12 @@ from workshop_lib.runtime.connections import (
 )
 from workshop_lib.runtime.connections import producer as connect
 from workshop_lib.runtime.store_errors import StoreBusy, StoreUnavailable
-from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_RAW_INDEX, PLAYS_TOPIC
+from workshop_lib.schema.names import (
+    DEAD_LETTER_TOPIC,
+    PLAYS_RAW_INDEX,
+    PLAYS_TOPIC,
+    SHIPPER_SERVICE,
+)
 from workshop_lib.schema.play import Play, to_document, to_json
 from workshop_lib.settings import Settings
 
@@ -109,7 +114,9 @@ class KafkaSink:
                 "delivery_timeout_ms": int(DELIVERY_TIMEOUT * 1000),
             }
             create_topics(self._settings)
-            self._producer = connect(self._settings, batch_size=1 << 17, **milliseconds)
+            self._producer = connect(
+                self._settings, SHIPPER_SERVICE, batch_size=1 << 17, **milliseconds
+            )
         return self._producer
 
     def close(self) -> None:

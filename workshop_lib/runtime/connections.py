@@ -42,20 +42,29 @@ def redis_client(settings: Settings) -> redis.Redis:
     return open_redis(settings)
 
 
-def producer(settings: Settings, **options: Any) -> KafkaProducer:
-    """A producer that loses nothing: all replicas acknowledge, retries do not reorder."""
+def producer(settings: Settings, service: str = "", **options: Any) -> KafkaProducer:
+    """A producer that loses nothing: all replicas acknowledge, retries do not reorder.
+
+    ``service``: with that one's user, who may do less than the kit's.
+    """
     require_own_server(settings, "Kafka")
     options = {"acks": "all", "enable_idempotence": True, "linger_ms": 20} | options
-    return KafkaProducer(bootstrap_servers=settings.kafka_bootstrap, **options)
+    return KafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap, **settings.kafka_login(service), **options
+    )
 
 
-def consumer(settings: Settings, *topics: str, **options: Any) -> KafkaConsumer:
-    """A consumer of ``topics`` (names without namespace), from the start by default."""
+def consumer(settings: Settings, *topics: str, service: str = "", **options: Any) -> KafkaConsumer:
+    """A consumer of ``topics`` (names without namespace), from the start by default.
+
+    ``service``: with that one's user, who may do less than the kit's.
+    """
     require_own_server(settings, "Kafka")
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False} | options
     return KafkaConsumer(
         *(settings.topic(name) for name in topics),
         bootstrap_servers=settings.kafka_bootstrap,
+        **settings.kafka_login(service),
         **options,
     )
 

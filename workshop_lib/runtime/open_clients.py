@@ -37,5 +37,6 @@ def open_redis(settings: Settings, **options: Any) -> redis.Redis:
 
 
 def open_kafka_admin(settings: Settings, **options: Any) -> KafkaAdminClient:
-    """``options``: those of the client."""
-    return KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **options)
+    """With the user and password of the settings; ``options``: those of the client."""
+    login = settings.kafka_login()
+    return KafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, **login, **options)

@@ -19,12 +19,14 @@ from contextlib import closing
 from typing import Any, Final
 
 from elasticsearch import Elasticsearch
+from pydantic import SecretStr
 
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.lock import only_one
+from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.wait import CONTAINERS_SECONDS
 from workshop_lib.settings import PROJECT, Settings
-from workshop_lib.stack import access, docker_cli, kibana, record, reset
+from workshop_lib.stack import access, docker_cli, kafka_users, kibana, record, reset
 from workshop_lib.stack.docker_preflight import refuse
 from workshop_lib.stack.status import ServiceStatus
 
@@ -32,9 +34,12 @@ logger = logging.getLogger(__name__)
 
 
 CORE: Final = ("kafka", "elasticsearch", "redis")
+#: A health check of the container asks for a port alone.
+KAFKA_USERS: Final = tuple(user for user in kafka_users.ALL if user != "health")
 #: Made once and kept; the variables of compose.yaml that are no addresses.
 SECRETS: Final = (
     *(f"{user.upper()}_PASSWORD" for user in access.USERS),
+    *(f"KAFKA_{user.upper()}_PASSWORD" for user in KAFKA_USERS),
     "KIBANA_KEY",
     "REDIS_PASSWORD",
     "JUPYTER_TOKEN",
@@ -148,6 +153,7 @@ def up(
         client = Elasticsearch(address, basic_auth=("setup", known["SETUP_PASSWORD"]))
         with closing(client):
             access.put_templates(client)
+        admit_to_kafka(settings, known)
         logger.info("Starting %s", ", ".join(profiles))
         docker_cli.do(profiles, "up", *wait)
         if "kibana" in profiles:
@@ -158,16 +164,32 @@ def up(
         return status(settings)
 
 
-def connections(known: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def connections(known: dict[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
     """Addresses as this machine sees them, and those that hold a secret."""
     redis = f"127.0.0.1:{known['WORKSHOP_REDIS_PORT']}"
     return {
         "kafka_bootstrap": f"127.0.0.1:{known['WORKSHOP_KAFKA_PORT']}",
+        "kafka_mechanism": "PLAIN",
         "elasticsearch_url": f"http://127.0.0.1:{known['WORKSHOP_ELASTICSEARCH_PORT']}",
     }, {
+        "kafka_password": known["KAFKA_KIT_PASSWORD"],
+        "kafka_passwords": {
+            user: known[f"KAFKA_{user.upper()}_PASSWORD"] for user in kafka_users.SERVICES
+        },
         "elasticsearch_password": known["KIT_PASSWORD"],
         "redis_url": f"redis://:{known['REDIS_PASSWORD']}@{redis}/0",
     }
+
+
+def admit_to_kafka(settings: Settings, known: dict[str, str]) -> None:
+    """Say what each of Kafka's users may do; the work of the one who may do all."""
+    login = connections(known)[0] | {
+        "kafka_username": kafka_users.ADMIN,
+        "kafka_password": SecretStr(known["KAFKA_ADMIN_PASSWORD"]),
+    }
+    client = open_kafka_admin(settings.model_copy(update=login))
+    with closing(client):
+        kafka_users.put_rights(client)
 
 
 def pages() -> dict[str, str]:

@@ -25,8 +25,7 @@ from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
-from workshop_lib.stack import access
-from workshop_lib.stack.passwords import passwords
+from workshop_lib.stack import access, passwords
 
 VERSION = "8.19.20"
 HEAP = "512m"
@@ -171,9 +170,7 @@ def give(folder: Path, user: pwd.struct_passwd) -> None:
 
 def _passwords(settings: Settings) -> dict[str, str]:
     """User of Elasticsearch → password."""
-    own = "elasticsearch."
-    known = passwords(settings).items()
-    return {user.removeprefix(own): word for user, word in known if user.startswith(own)}
+    return passwords.of(settings, "elasticsearch")
 
 
 def secrets(settings: Settings) -> dict[str, str]:

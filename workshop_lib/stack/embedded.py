@@ -103,7 +103,7 @@ def _commands(
         ),
         "redis": lambda: redis.prepare(settings, ports["redis"]),
         "kafka": lambda: kafka.prepare(
-            settings.home / "kafka", ports["kafka"], ports["kafka-controller"], java, identity
+            settings, ports["kafka"], ports["kafka-controller"], java, identity
         ),
     }
 
@@ -144,6 +144,8 @@ def up(
                 process.start(name, prepare(), pids, _log(settings, name))
             for name in VERSIONS:
                 _wait_for(settings, name, ports[name])
+            if "kafka" not in running:
+                kafka.admit(settings, ports["kafka"])
         except KeyboardInterrupt:
             for name in set(VERSIONS) - running:
                 process.stop(name, pids)
@@ -180,8 +182,9 @@ def _remember(settings: Settings, ports: dict[str, int], identity: str) -> None:
         "kafka_bootstrap": f"127.0.0.1:{ports['kafka']}",
         "elasticsearch_url": f"http://127.0.0.1:{ports['elasticsearch']}",
     }
-    secrets = redis.urls(passwords(settings), ports["redis"]) | elasticsearch.secrets(settings)
-    mark_redis(settings.model_copy(update={**secrets, "identity": identity}))
+    of_redis = redis.urls(passwords(settings), ports["redis"])
+    mark_redis(settings.model_copy(update={**of_redis, "identity": identity}))
+    secrets = of_redis | elasticsearch.secrets(settings) | kafka.secrets(settings)
     record.remember(settings, "embedded", addresses, secrets, identity)
 
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
+import shutil
+import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import artifacts
+from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.java import FIRST_COMPILER, Java
+from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.process import Command
-from workshop_lib.settings import Settings
+from workshop_lib.settings import Settings, jaas
+from workshop_lib.stack import kafka_users, passwords
 
 VERSION = "4.3.1"
 HEAP = "512m"
+#: Beside the data: a digest of the password with which they were made.
+USERS = "made-with"
 
 LOG4J = """\
 rootLogger.level=INFO
@@ -31,16 +40,31 @@ appender.console.layout.pattern=[%d] %p %m (%c)%n
 """
 
 
-def properties(port: int, controller_port: int) -> str:
-    """server.properties: one node that needs no other one, so every replication factor is 1."""
+def properties(port: int, controller_port: int, words: Mapping[str, str]) -> str:
+    """server.properties: one node that needs no other one, so every replication factor is 1.
+
+    ``words``: the users' passwords. Who comes to one of the two listeners proves one of them.
+    """
+    login = jaas(kafka_users.MECHANISM, kafka_users.ADMIN, words[kafka_users.ADMIN])
+    mechanism = kafka_users.MECHANISM.lower()
     values = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"CLIENTS://127.0.0.1:{port}",
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "inter.broker.listener.name": "CLIENTS",
+        # Whoever could listen on the loopback device is root, and TLS hides nothing from root.
+        "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms": kafka_users.MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": kafka_users.MECHANISM,
+        "sasl.mechanism.controller.protocol": kafka_users.MECHANISM,
+        f"listener.name.clients.{mechanism}.sasl.jaas.config": login,
+        f"listener.name.controller.{mechanism}.sasl.jaas.config": login,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": f"User:{kafka_users.ADMIN}",
         "log.dirs": "data",  # of FOLDER, where it is started: whatever signs its name has
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -82,31 +106,24 @@ def new_cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
-def prepare(folder: Path, port: int, controller_port: int, java: Java, cluster: str) -> Command:
+def prepare(
+    settings: Settings, port: int, controller_port: int, java: Java, cluster: str
+) -> Command:
     """Write the configuration, format the data folder once, and say how to start."""
+    folder = settings.home / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     config, log4j = folder / "server.properties", folder / "log4j2.properties"
-    config.write_text(properties(port, controller_port))
+    words = passwords.of(settings, "kafka")
+    state_file.write(config, properties(port, controller_port, words), 0o600)
     log4j.write_text(LOG4J)
     start = [str(java.program), "-cp", artifacts.kafka_classpath()]
-    if not (folder / "data" / "meta.properties").exists():
-        done = subprocess.run(
-            [
-                *start,
-                f"-Dlog4j2.configurationFile={log4j}",
-                "kafka.tools.StorageTool",
-                # With the equals sign: an id may begin with a dash.
-                *("format", f"--cluster-id={cluster}", "-c", str(config), "--ignore-formatted"),
-            ],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
+    if cluster_id(folder) is None:
+        _format(folder, [*start, f"-Dlog4j2.configurationFile={log4j}"], cluster, words)
+    elif not _made_with(folder, words):
+        raise WorkshopError(
+            f"Kafka's data in {folder} was made without users, or with other passwords.",
+            "`workshop down --clean` deletes all servers' data; then run `workshop up`.",
         )
-        if done.returncode:
-            raise WorkshopError(
-                f"Kafka's data folder {folder} cannot be made: {done.stderr[-300:]}"
-            )
     return Command(
         [
             *start[:1],
@@ -120,14 +137,75 @@ def prepare(folder: Path, port: int, controller_port: int, java: Java, cluster: 
     )
 
 
+def _format(folder: Path, start: list[str], cluster: str, words: Mapping[str, str]) -> None:
+    """Make the data folder with its users: the broker itself logs in before it can add one."""
+    users = (
+        f"--add-scram={kafka_users.MECHANISM}=[name={user},password={word}]"
+        for user, word in words.items()
+    )
+    # With the equals sign: an id may begin with a dash.
+    arguments = ("format", f"--cluster-id={cluster}", "-c", "server.properties", *users)
+    # By a file, which Java itself reads: everybody sees what stands on a command line.
+    file = folder / "format.arguments"
+    state_file.write(file, "\n".join(("kafka.tools.StorageTool", *arguments)), 0o600)
+    try:
+        done = subprocess.run(
+            [*start, f"@{file.name}"], cwd=folder, capture_output=True, text=True, check=False
+        )
+    finally:
+        file.unlink()
+    if done.returncode:
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        said = done.stderr[-300:]
+        raise WorkshopError(f"Kafka's data folder {folder} cannot be made: {said}")
+    state_file.write(folder / USERS, _digest(words), 0o600)
+
+
+def _made_with(folder: Path, words: Mapping[str, str]) -> bool:
+    """Whether the data folder was made with the password of the user who may do all."""
+    path = folder / USERS
+    return path.exists() and path.read_text() == _digest(words)
+
+
+def _digest(words: Mapping[str, str]) -> str:
+    # The password is 24 random bytes: its digest gives it to nobody.
+    return hashlib.sha256(words[kafka_users.ADMIN].encode()).hexdigest()
+
+
+def secrets(settings: Settings) -> dict[str, Any]:
+    """Name of the setting → the password, or passwords, of the users who need it."""
+    words = passwords.of(settings, "kafka")
+    services = {user: word for user, word in words.items() if user in kafka_users.SERVICES}
+    return {"kafka_password": words["kit"], "kafka_passwords": services}
+
+
+def _client(settings: Settings, port: int, user: str) -> KafkaAdminClient:
+    update = {
+        "kafka_bootstrap": f"127.0.0.1:{port}",
+        "kafka_username": user,
+        "kafka_password": SecretStr(passwords.of(settings, "kafka")[user]),
+    }
+    return open_kafka_admin(
+        settings.model_copy(update=update), request_timeout_ms=3000, bootstrap_timeout_ms=2000
+    )
+
+
+def admit(settings: Settings, port: int) -> None:
+    """Kafka knows each user and what it may do; the work of the one who may do all."""
+    client = _client(settings, port, kafka_users.ADMIN)
+    try:
+        kafka_users.put_users(client, passwords.of(settings, "kafka"))
+        kafka_users.put_rights(client)
+    finally:
+        client.close()
+
+
 def health(settings: Settings, port: int) -> str:
     """ "" when it answers, else why not."""
     try:
-        client = KafkaAdminClient(
-            bootstrap_servers=f"127.0.0.1:{port}",
-            request_timeout_ms=3000,
-            bootstrap_timeout_ms=2000,
-        )
+        # The client would go on trying for its whole time before it says so.
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        client = _client(settings, port, "health")
     except (KafkaError, OSError, ValueError) as error:
         return f"does not answer ({type(error).__name__})"
     try:

@@ -8,28 +8,39 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr
 
 from workshop_lib.runtime import state_file
 from workshop_lib.settings import Settings
+from workshop_lib.stack import kafka_users
 
 #: Server and user.
 USERS: Final = (
     *("redis.kit", "redis.web"),
     *("elasticsearch.kit", "elasticsearch.web", "elasticsearch.health", "elasticsearch.admin"),
+    *(f"kafka.{user}" for user in kafka_users.ALL),
 )
 
 
 def admin(settings: Settings) -> Settings:
-    """Settings with the user of Elasticsearch who may do all: for faults on purpose, and tests."""
+    """Settings with the users who may do all: for faults on purpose, and tests."""
     known = state_file.load(path(settings)) or {}
-    password = known.get("elasticsearch.admin")
-    if not password:
-        return settings  # servers of others, or without security
-    update = {"elasticsearch_username": "admin", "elasticsearch_password": SecretStr(password)}
+    update: dict[str, Any] = {}
+    for server in ("elasticsearch", "kafka"):
+        password = known.get(f"{server}.admin")
+        if password:  # not for servers of others, or without security
+            update[f"{server}_username"] = "admin"
+            update[f"{server}_password"] = SecretStr(password)
     return settings.model_copy(update=update)
+
+
+def of(settings: Settings, server: str) -> dict[str, str]:
+    """User of ``server`` → password."""
+    known = passwords(settings).items()
+    own = f"{server}."
+    return {user.removeprefix(own): word for user, word in known if user.startswith(own)}
 
 
 def path(settings: Settings) -> Path:

@@ -6,6 +6,8 @@ seen. ``Settings`` reads both. Other commands read them at any moment: whole or 
 
 from __future__ import annotations
 
+from typing import Any
+
 from workshop_lib.runtime.state_file import save, write
 from workshop_lib.settings import Settings
 
@@ -14,7 +16,7 @@ def remember(
     settings: Settings,
     stack: str,
     addresses: dict[str, str],
-    secrets: dict[str, str] | None = None,
+    secrets: dict[str, Any] | None = None,
     identity: str = "",
 ) -> None:
     """Record that ``stack`` is up; the secrets first, so that no reader lacks them."""

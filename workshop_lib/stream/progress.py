@@ -21,7 +21,7 @@ from kafka import TopicPartition
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, kafka_admin
 from workshop_lib.runtime.state_file import load, save
-from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.names import PLAYS_TOPIC, STREAM_SERVICE
 from workshop_lib.settings import Settings
 from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.sinks import WriteResult
@@ -59,7 +59,7 @@ def offsets(
 
     ``options`` are the consumer's.
     """
-    reader = consumer(settings, **options)
+    reader = consumer(settings, service=STREAM_SERVICE, **options)
     try:
         full = settings.topic(topic)
         partitions = [TopicPartition(full, n) for n in reader.partitions_for_topic(full) or ()]

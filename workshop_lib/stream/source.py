@@ -12,7 +12,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.names import PLAYS_TOPIC
+from workshop_lib.schema.names import PLAYS_TOPIC, STREAM_SERVICE
 from workshop_lib.schema.play import FIELDS, ISO_PATTERN, PATTERNS, PLAY
 from workshop_lib.schema.tables import spark_schema
 from workshop_lib.settings import Settings
@@ -35,6 +35,7 @@ def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFram
     stream = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka_bootstrap)
+        .options(**settings.spark_kafka_login(STREAM_SERVICE))
         .option("subscribe", settings.topic(PLAYS_TOPIC))
         .option("startingOffsets", "earliest")
         # Records that the topic lost are an error to be seen, not a gap to step over.

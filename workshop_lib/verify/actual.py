@@ -28,6 +28,7 @@ from workshop_lib.schema.names import (
     OPTOUTS,
     PLAYS_INDEX,
     PLAYS_PER_MINUTE_INDEX,
+    READER_SERVICE,
     SMS_GROUP,
     SMS_OUTBOX,
 )
@@ -198,7 +199,7 @@ def unfinished_messages(settings: Settings) -> int:
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:
     """Every record that ``topic`` (name without namespace) holds now."""
-    reader = consumer(settings)
+    reader = consumer(settings, service=READER_SERVICE)
     try:
         name = settings.topic(topic)
         partitions = [TopicPartition(name, n) for n in reader.partitions_for_topic(name) or ()]

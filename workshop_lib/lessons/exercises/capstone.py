@@ -45,6 +45,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "PREFIX": settings.namespace,
         "KEYS": settings.key(""),
     }
+    kafka = settings.kafka_login()
+    if kafka:
+        found["KAFKA_USERNAME"] = kafka["sasl_plain_username"]
+        found["KAFKA_PASSWORD"] = kafka["sasl_plain_password"]
+        found["KAFKA_MECHANISM"] = kafka["sasl_mechanism"]
     password = settings.elasticsearch_password.get_secret_value()
     if password:
         found["ELASTICSEARCH_USERNAME"] = settings.elasticsearch_username

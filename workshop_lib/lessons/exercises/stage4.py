@@ -352,7 +352,8 @@ EXERCISES: Final = (
         "How far behind is it?",
         lag,
         (
-            "KafkaConsumer(group_id=group, bootstrap_servers=…) can ask for a group's offsets.",
+            "KafkaConsumer(group_id=group, bootstrap_servers=…, **settings.kafka_login()) can ask"
+            " for a group's offsets.",
             "end_offsets(partitions) is where each partition ends, committed(partition) how far"
             " the group is.",
             "committed gives None where the group never committed.",

@@ -209,13 +209,14 @@ def to_index(settings: Settings, answer: Any, spark: Any = None) -> None:
     name = f"practice-2-6-{uuid4().hex[:8]}"
     topic, index = settings.topic(name), settings.index(name)
     folder = settings.home / "practice" / name
+    kafka = {"kafka.bootstrap.servers": settings.kafka_bootstrap, **settings.spark_kafka_login()}
 
     def run(about: str, checkpoint: str) -> list[int]:
         """Rows of each batch."""
         with _stopped_after(spark, TIMEOUT) as stopped:
             query = call(
                 answer,
-                *(spark, settings.kafka_bootstrap, topic, client, index, str(folder / checkpoint)),
+                *(spark, kafka, topic, client, index, str(folder / checkpoint)),
                 about=about,
             )
         if stopped:

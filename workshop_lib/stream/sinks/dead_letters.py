@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from workshop_lib.ingest.dead_letters import DeadLetter, to_record
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import retry_with_backoff
-from workshop_lib.schema.names import DEAD_LETTER_TOPIC
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, STREAM_SERVICE
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Sink, WriteResult
 from workshop_lib.stream.source import ORIGIN
@@ -30,7 +30,7 @@ def send(settings: Settings, letters: list[DeadLetter]) -> None:
     topic = settings.topic(DEAD_LETTER_TOPIC)
 
     def attempt() -> None:
-        with closing(connections.producer(settings)) as producer:
+        with closing(connections.producer(settings, STREAM_SERVICE)) as producer:
             sent = [producer.send(topic, **to_record(letter)._asdict()) for letter in letters]
             for each in sent:
                 each.get(timeout=settings.patience_seconds)
