@@ -28,11 +28,11 @@ from workshop_lib.schema.names import (
     DEAD_LETTER_HEADER,
     DEAD_LETTER_HEADERS,
     DEAD_LETTER_TOPIC,
-    READER_SERVICE,
     SMS_DEAD,
     SMS_OUTBOX,
 )
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import READER_SERVICE
 
 Number = TypeVar("Number", int, None)
 

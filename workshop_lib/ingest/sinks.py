@@ -27,10 +27,10 @@ from workshop_lib.schema.names import (
     DEAD_LETTER_TOPIC,
     PLAYS_RAW_INDEX,
     PLAYS_TOPIC,
-    SHIPPER_SERVICE,
 )
 from workshop_lib.schema.play import Play, to_document, to_json
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import SHIPPER_SERVICE
 
 #: Seconds that a broker gets to acknowledge a batch.
 DELIVERY_TIMEOUT: Final = 30.0

@@ -23,11 +23,6 @@ DEAD_LETTER_HEADERS: Final = (
     "exception.message",
 )
 
-#: Users of Kafka, each with the least that its service needs; ``stack.kafka_users`` says what.
-SHIPPER_SERVICE: Final = "shipper"
-STREAM_SERVICE: Final = "stream"
-READER_SERVICE: Final = "reader"
-
 # Elasticsearch; what each holds is in ``schema.tables.INDICES`` ------------------------
 
 PLAYS_RAW_INDEX: Final = "plays-raw"

@@ -22,15 +22,13 @@ from kafka.admin import (
 )
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.schema.names import (
-    DEAD_LETTER_TOPIC,
-    PLAYS_TOPIC,
-    READER_SERVICE,
-    SHIPPER_SERVICE,
-    STREAM_SERVICE,
-)
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
 
 MECHANISM: Final = "SCRAM-SHA-256"
+#: Users of single services, each with the least that it needs.
+SHIPPER_SERVICE: Final = "shipper"
+STREAM_SERVICE: Final = "stream"
+READER_SERVICE: Final = "reader"
 #: May do all: the broker itself, ``workshop up`` for the rights below, and tests.
 ADMIN: Final = "admin"
 

@@ -21,8 +21,9 @@ from kafka import TopicPartition
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, kafka_admin
 from workshop_lib.runtime.state_file import load, save
-from workshop_lib.schema.names import PLAYS_TOPIC, STREAM_SERVICE
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import STREAM_SERVICE
 from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.sinks import WriteResult
 

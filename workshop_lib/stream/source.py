@@ -12,10 +12,11 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from workshop_lib.schema.names import PLAYS_TOPIC, STREAM_SERVICE
+from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import FIELDS, ISO_PATTERN, PATTERNS, PLAY
 from workshop_lib.schema.tables import spark_schema
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import STREAM_SERVICE
 
 #: Where a record came from; it travels along so that a dead letter can say so.
 ORIGIN: Final = ("key", "value", "topic", "partition", "offset")

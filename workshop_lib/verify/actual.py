@@ -28,11 +28,11 @@ from workshop_lib.schema.names import (
     OPTOUTS,
     PLAYS_INDEX,
     PLAYS_PER_MINUTE_INDEX,
-    READER_SERVICE,
     SMS_GROUP,
     SMS_OUTBOX,
 )
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import READER_SERVICE
 
 PAGE = 10_000
 #: More labels than any field that a chart splits has (states, hours, bands).

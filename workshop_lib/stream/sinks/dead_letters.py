@@ -14,8 +14,9 @@ from kafka.errors import KafkaError
 from workshop_lib.ingest.dead_letters import DeadLetter, to_record
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import retry_with_backoff
-from workshop_lib.schema.names import DEAD_LETTER_TOPIC, STREAM_SERVICE
+from workshop_lib.schema.names import DEAD_LETTER_TOPIC
 from workshop_lib.settings import Settings
+from workshop_lib.stack.kafka_users import STREAM_SERVICE
 from workshop_lib.stream.sinks import Sink, WriteResult
 from workshop_lib.stream.source import ORIGIN
 
