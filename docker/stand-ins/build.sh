@@ -14,6 +14,10 @@ export DOCKER_BUILDKIT=0
 have() { docker image inspect "$1" > /dev/null 2>&1; }
 
 if ! have "$base"; then
+  if ! command -v debootstrap > /dev/null; then
+    apt-get install -y --no-install-recommends debootstrap > "$work/log" 2>&1 \
+      || { echo "These images are made on Debian and Ubuntu, by root, with debootstrap." >&2; exit 1; }
+  fi
   mirror=$(apt-get indextargets --format '$(SITE)' 'Codename: bookworm' | sort -u | grep '/debian/\?$' | head -n 1)
   debootstrap --variant=minbase --include=ca-certificates bookworm "$work/root" "${mirror:?no mirror of Debian}" > "$work/log" 2>&1 \
     || { tail -n 5 "$work/log" >&2; exit 1; }

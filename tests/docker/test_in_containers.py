@@ -1,0 +1,146 @@
+"""The Docker stack in containers: it starts, its users keep to their rights, it comes back.
+
+Marker ``docker``: skipped with the reason where no engine runs or an image is missing. Everything
+here takes at most five minutes; ``test_rooms.py`` is for `make docker-test-local`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import redis
+from containers import CORE, OWN, ROOT_HERE, Room, image_of, reason_against
+from elasticsearch import AuthenticationException, Elasticsearch
+from elasticsearch.exceptions import AuthorizationException
+
+WHY = reason_against([OWN, *map(image_of, CORE)])
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(bool(WHY), reason=WHY),
+]
+#: Those of the profiles core and spark.
+SERVICES = (*CORE, "jupyter", "spark-master", "spark-worker")
+
+
+def redis_url(room: Room) -> str:
+    return f"redis://:{room.env['REDIS_PASSWORD']}@127.0.0.1:{room.ports['WORKSHOP_REDIS_PORT']}"
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    room = Room(tmp_path_factory.mktemp("room") / "checkout", 21_000)
+    try:
+        room.up(2)
+        yield room
+    finally:
+        room.workshop("down", "--clean")
+
+
+def test_every_container_of_a_stage_becomes_healthy(room: Room) -> None:
+    services = json.loads(room.workshop("status", "--json"))
+    assert {s["name"]: s["problem"] for s in services} == dict.fromkeys(SERVICES, "")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_is_nobody_s_root_and_has_no_capability(room: Room, service: str) -> None:
+    status = dict(
+        line.split(":\t", 1)
+        for line in room.run(service, "cat", "/proc/1/status").splitlines()
+        if ":\t" in line
+    )
+    assert "0" not in status["Uid"].split()
+    assert {status[f"Cap{which}"] for which in ("Prm", "Eff", "Bnd")} == {"0" * 16}
+    assert status["NoNewPrivs"].strip() == "1"
+    read_only = service not in ("kafka", "elasticsearch")
+    touched = room.run(service, "sh", "-c", "touch /etc/x /usr/x && echo yes", check=False)
+    assert touched == ""
+    root = next(m for m in room.run(service, "cat", "/proc/mounts").splitlines() if " / " in m)
+    assert ("ro," in root.split()[3] + ",") is read_only
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_process_has_a_password_among_its_arguments(room: Room, service: str) -> None:
+    hidden = [v for n, v in room.env.items() if n.endswith(("_PASSWORD", "_TOKEN", "_KEY"))]
+    assert len(hidden) > 5
+    lines = room.run(service, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert len(lines) > 20
+    assert not [value for value in hidden if value in lines]
+
+
+def test_spark_s_containers_know_no_password(room: Room) -> None:
+    hidden = [v for n, v in room.env.items() if n.endswith(("_PASSWORD", "_TOKEN", "_KEY"))]
+    for service in ("spark-master", "spark-worker"):
+        environment = room.run(service, "env")
+        assert "SPARK_NO_DAEMONIZE" in environment
+        assert not [value for value in hidden if value in environment]
+
+
+def test_the_users_of_elasticsearch_keep_to_their_rights(room: Room) -> None:
+    address = f"http://127.0.0.1:{room.ports['WORKSHOP_ELASTICSEARCH_PORT']}"
+
+    def as_(name: str) -> Elasticsearch:
+        password = room.env[f"{name.upper()}_PASSWORD"]
+        return Elasticsearch(address, basic_auth=(name, password))
+
+    play = {"event_id": 1, "customer_id": 0, "track_id": 1, "played_at": "2026-03-01T12:00:00Z"}
+    with pytest.raises(AuthenticationException):
+        Elasticsearch(address).cluster.health()
+    kit, web, logstash, health = map(as_, ("kit", "web", "logstash", "health"))
+    kit.index(index="plays-raw", id="1", document=play, refresh=True)
+    assert web.search(index="plays-raw")["hits"]["total"]["value"] == 1
+    assert health.cluster.health()["status"] in ("green", "yellow")
+    for forbidden in (
+        lambda: kit.index(index="somebody-elses", document=play),
+        lambda: kit.cluster.put_settings(persistent={"action.auto_create_index": "true"}),
+        lambda: kit.security.get_user(),
+        lambda: web.index(index="plays-raw", document=play),
+        lambda: web.indices.delete(index="plays-raw"),
+        lambda: logstash.search(index="plays-raw"),
+        lambda: logstash.index(index="plays", document=play),
+        lambda: health.search(index="plays-raw"),
+        lambda: as_("setup").search(index="plays-raw"),
+    ):
+        with pytest.raises(AuthorizationException):
+            forbidden()
+    kit.indices.delete(index="plays-raw")
+
+
+def test_redis_asks_for_its_password(room: Room) -> None:
+    port = room.ports["WORKSHOP_REDIS_PORT"]
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=port).ping()
+
+
+def test_what_runs_inside_knows_its_servers(room: Room) -> None:
+    services = json.loads(room.run("jupyter", "workshop", "status", "--json"))
+    assert [(s["name"], s["host"], s["problem"]) for s in services] == [
+        (name, name, "") for name in CORE
+    ]
+
+
+@pytest.mark.skipif(not ROOT_HERE, reason="only root may kill a container's first process")
+def test_redis_that_was_killed_comes_back_with_its_data(room: Room) -> None:
+    client = redis.from_url(redis_url(room))
+    client.set("kept", "yes")
+    client.waitaof(1, 0, 30_000)  # it is on disk: no more than a second's keys may be lost
+    room.kill("redis")
+    assert client.get("kept") == b"yes"
+
+
+def test_down_keeps_data_and_passwords_and_clean_does_not(room: Room) -> None:
+    password = room.env["REDIS_PASSWORD"]
+    client = redis.from_url(redis_url(room))
+    client.set("stays", "yes")
+    room.workshop("down")
+    assert not room.containers()
+    room.up(1)
+    assert room.env["REDIS_PASSWORD"] == password
+    assert redis.from_url(redis_url(room)).get("stays") == b"yes"
+    room.workshop("down", "--clean")
+    room.up(1)
+    assert room.env["REDIS_PASSWORD"] != password
+    services = json.loads(room.workshop("status", "--json"))
+    assert all(s["ok"] for s in services) and len(services) >= len(CORE) + 1
