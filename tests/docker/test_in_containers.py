@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 import redis
 from containers import CORE, OWN, ROOT_HERE, Room, image_of, reason_against
 from elasticsearch import AuthenticationException, Elasticsearch
 from elasticsearch.exceptions import AuthorizationException
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError
 
 WHY = reason_against([OWN, *map(image_of, CORE)])
 pytestmark = [
@@ -106,6 +111,43 @@ def test_the_users_of_elasticsearch_keep_to_their_rights(room: Room) -> None:
         with pytest.raises(AuthorizationException):
             forbidden()
     kit.indices.delete(index="plays-raw")
+
+
+def test_the_users_of_kafka_keep_to_their_rights(room: Room) -> None:
+    def login(user: str, password: str = "") -> dict[str, Any]:
+        return {
+            "bootstrap_servers": f"127.0.0.1:{room.ports['WORKSHOP_KAFKA_PORT']}",
+            "security_protocol": "SASL_PLAINTEXT",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": user,
+            "sasl_plain_password": password or room.env[f"KAFKA_{user.upper()}_PASSWORD"],
+        }
+
+    def topics(user: str, password: str = "") -> set[str]:
+        with closing(KafkaAdminClient(**login(user, password))) as admin:
+            return set(admin.list_topics())
+
+    def make(user: str) -> None:
+        with closing(KafkaAdminClient(**login(user))) as admin:
+            admin.create_topics([NewTopic("practice-containers", 1, 1)])
+
+    def send(user: str) -> None:
+        with closing(KafkaProducer(**login(user), max_block_ms=10_000)) as producer:
+            producer.send("practice-containers", b"{}").get(10)
+
+    make("kit")
+    send("kit")
+    assert "practice-containers" in topics("kit")
+    assert "practice-containers" not in topics("reader"), "it sees its own topics only"
+    for user in ("reader", "stream", "shipper"):
+        with pytest.raises(KafkaError):
+            send(user)
+        with pytest.raises(KafkaError):
+            make(user)
+    with pytest.raises(KafkaError):
+        topics("kit", "another password")
+    with closing(KafkaAdminClient(**login("kit"))) as admin:
+        admin.delete_topics(["practice-containers"])
 
 
 def test_redis_asks_for_its_password(room: Room) -> None:

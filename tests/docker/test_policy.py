@@ -238,6 +238,22 @@ def test_what_the_image_copies_is_there_and_sent_to_the_builder() -> None:
             assert (PROJECT / source).exists(), source
 
 
+def test_the_rooms_that_are_copied_first_import_from_no_other() -> None:
+    # Only these are there when Spark's classes are written down.
+    first = DOCKERFILE[: DOCKERFILE.index("class_archive.make()")]
+    rooms = set(re.findall(r"^COPY workshop_lib/(\w+) workshop_lib/\1$", first, re.M))
+    assert {"runtime", "stream", "spark_startup"} <= rooms
+    imported = {
+        name
+        for room in rooms
+        for path in (PROJECT / "workshop_lib" / room).rglob("*.py")
+        for name in re.findall(
+            r"^(?:from|import) workshop_lib\.(\w+)", path.read_text(encoding="utf-8"), re.M
+        )
+    }
+    assert imported <= rooms | {"errors", "settings"}
+
+
 def test_hadolint_finds_nothing() -> None:
     if not shutil.which("hadolint"):
         pytest.skip("hadolint is not installed: `make setup` brings it")
