@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from workshop_lib.lessons.live_view import pictures, shape
 from workshop_lib.lessons.live_view.frames import (
     DROPPED,
     IN_ORDER,
+    KINDS,
     LATE,
     PARTLY,
     REPEATED,
@@ -182,6 +184,12 @@ def test_the_shape_of_a_query_is_read_from_its_plan() -> None:
     assert shape.duration("1 hours 30 minutes") == 90 * MINUTE
     with pytest.raises(WorkshopError, match="no event time"):
         shape.read("Project [value#1]", "Append")
+
+
+def test_each_kind_of_record_has_a_shape_of_its_own() -> None:
+    script = (Path(pictures.__file__).parent / "player.js").read_text()
+    assert len({marker for marker, _ in pictures.LOOK.values()}) == len(KINDS)
+    assert all(f'"{kind}": [' in script for kind in KINDS)
 
 
 def test_without_a_browser_the_last_frame_is_a_picture_with_a_description() -> None:

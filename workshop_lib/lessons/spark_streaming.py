@@ -1,4 +1,4 @@
-"""Notebook 04, Spark streaming (and 05): plays made by hand, sending them, watching a query.
+"""Notebook 04, Spark streaming (and 05): plays made by hand, and sending them.
 
 In: a sandbox and plays. Out: records in its topic ``plays``; tables and figures of what a
 query did.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -17,16 +17,14 @@ from typing import Final
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from workshop_lib.lessons.figures import BLUE, INK, ORANGE, PALE, RED, finished
+from workshop_lib.lessons.figures import finished
 from workshop_lib.runtime import artifacts
 from workshop_lib.runtime.connections import producer
-from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_json
 from workshop_lib.settings import Settings
@@ -96,39 +94,6 @@ def send_slowly(mine: Settings, plays: Sequence[Play], seconds: float) -> Iterat
         thread.join()
 
 
-class _Text:
-    """Text that a notebook shows as it is, and can replace in the same place."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def watch(
-    query: StreamingQuery, counts: Callable[[], dict[str, int]], total: int, timeout: float = 90
-) -> None:
-    """Bars of ``counts`` (label → number), redrawn in place until they sum to ``total``.
-
-    Raises the query's exception if it fails, ``WorkshopError`` after ``timeout`` seconds.
-    """
-    shown = display(_Text("waiting for the first batch …"), display_id=True)
-
-    def arrived() -> bool:
-        error = query.exception()
-        if error:
-            raise error
-        now = counts()
-        report = query.lastProgress
-        batch = report["batchId"] if report else 0
-        bars = [f"{name}  {'█' * number} {number}" for name, number in sorted(now.items())]
-        shown.update(_Text("\n".join([f"after batch {batch}: {sum(now.values())} plays", *bars])))
-        return sum(now.values()) >= total
-
-    wait_until(arrived, timeout, f"{total} plays to be counted", every=0.5)
-
-
 def batches(query: StreamingQuery) -> pd.DataFrame:
     """One row per batch that had rows: what came in, the watermark, what was dropped, and how
     many rows the state keeps."""
@@ -159,14 +124,6 @@ def minute(moment: datetime | str | None) -> str:
     return "none" if when.year == 1970 else when.strftime("%H:%M")
 
 
-def minutes_after_eight(text: str) -> float | None:
-    """Minutes after 20:00 of a time as ``minute`` writes it; None for "none"."""
-    if text == "none":
-        return None
-    hour, _, rest = text.partition(":")
-    return (int(hour) - 20) * 60 + int(rest)
-
-
 def evening(rows: Mapping[str, Sequence[float]], track: int = 7) -> list[Play]:
     """Plays of listeners 1, 2, 3 …, one for each row of minutes, in order of arrival.
 
@@ -179,54 +136,6 @@ def evening(rows: Mapping[str, Sequence[float]], track: int = 7) -> list[Play]:
             event = 10 * listener + list(minutes).index(minute)
             arriving.append((arrival, play(event, listener, track, minute)))
     return [each for _, each in sorted(arriving, key=lambda pair: pair[0])]
-
-
-def draw_watermark(
-    batches: Sequence[Sequence[float]],
-    watermarks: Sequence[float | None],
-    dropped: Sequence[tuple[int, float]],
-) -> Figure:
-    """Minutes of plays by batch; each batch's watermark (a minute or None) as a step line.
-
-    ``dropped`` are (batch, minute) of the plays that were not counted.
-    """
-    figure, ax = plt.subplots(figsize=(9, 0.62 * len(batches) + 1.3), layout="constrained")
-    first = min(min(batch) for batch in batches) - 4
-    latest = float("-inf")
-    for row, (batch, mark) in enumerate(zip(batches, watermarks, strict=True)):
-        if mark is not None:
-            ax.fill_betweenx([row - 0.5, row + 0.5], first, mark, color=PALE, zorder=0)
-            ax.plot([mark, mark], [row - 0.5, row + 0.5], color=INK, lw=2.2)
-            ax.text(mark - 0.25, row - 0.28, clock(mark), ha="right", va="center", size=8)
-        for minute in batch:
-            late, gone = minute < latest, (row, minute) in dropped
-            marker, colour = ("X", RED) if gone else ("D", ORANGE) if late else ("o", BLUE)
-            ax.scatter(minute, row, s=110, marker=marker, color=colour, zorder=3)
-            latest = max(latest, minute)
-    for label, marker, colour in (
-        ("in order", "o", BLUE),
-        ("late, counted", "D", ORANGE),
-        ("too late, dropped", "X", RED),
-    ):
-        ax.scatter([], [], s=80, marker=marker, color=colour, label=label)
-    ax.plot([], [], color=INK, lw=2.2, label="watermark")
-    ax.legend(loc="lower left", ncols=4, bbox_to_anchor=(0, 1.0), frameon=False, fontsize=9)
-    ax.set(ylim=(len(batches) - 0.5, -0.5), xlim=(first, latest + 2))
-    ax.set(xlabel="event time: when it was played", ylabel="batch, in order of arrival ↓")
-    ax.set_yticks(range(len(batches)))
-    return clock_axis(figure, ax, 5)
-
-
-def dropped(
-    batches: Sequence[Sequence[float]], watermarks: Sequence[float | None], window: float
-) -> list[tuple[int, float]]:
-    """(batch, minute) of plays whose window of so many minutes ended before the watermark."""
-    return [
-        (number, minute)
-        for number, (batch, mark) in enumerate(zip(batches, watermarks, strict=True))
-        for minute in batch
-        if mark is not None and minute // window * window + window <= mark
-    ]
 
 
 def clock(minute: float) -> str:

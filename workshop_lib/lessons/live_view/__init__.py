@@ -4,3 +4,7 @@ In: a running query or a group, and Settings. Out: a widget for JupyterLab; wher
 one, its last frame as a picture. What is drawn is what Spark and Kafka report, and the records
 themselves; nothing is simulated.
 """
+
+from workshop_lib.lessons.live_view.widget import view
+
+__all__ = ["view"]

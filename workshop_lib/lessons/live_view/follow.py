@@ -26,6 +26,8 @@ from workshop_lib.settings import Settings
 #: show more, and reading all of them again would cost the query its pace.
 MOST_RECORDS: Final = 400
 SAMPLE: Final = 20
+#: Records that a query has read are there; a broker that gives none for so long has trouble.
+PATIENCE_MS: Final = 20_000
 #: Between two questions to a running query.
 SECONDS: Final = 0.5
 
@@ -79,13 +81,16 @@ def _records(reader: KafkaConsumer, progress: Mapping[str, Any]) -> list[Record]
     total = sum(end - start for start, end in spans.values())
     most = None if total <= MOST_RECORDS else SAMPLE
     reader.assign(list(spans))
+    reader.resume(*reader.paused())  # by the batch before
     ends = {}
     for partition, (start, end) in spans.items():
         reader.seek(partition, start)
         ends[partition] = end if most is None else min(end, start + most)
     found: list[tuple[int, Record]] = []
     while any(reader.position(partition) < end for partition, end in ends.items()):
-        polled = reader.poll(timeout_ms=1000, max_records=MOST_RECORDS)
+        polled = reader.poll(timeout_ms=PATIENCE_MS, max_records=MOST_RECORDS)
+        if not polled:
+            raise WorkshopError("Kafka gave no records.", "See `workshop status`.")
         found += [
             (each.timestamp, Record(partition.partition, each.offset, _fields(each.value)))
             for partition, records in polled.items()
