@@ -41,6 +41,7 @@ UNITS: Final = (
             "tests/notebooks/test_exercises.py",
             "tests/notebooks/test_lab_mistakes.py",
             "tests/notebooks/test_solutions.py",
+            "tests/integration/test_imported.py",
             "tests/integration/test_store_trouble.py",
             "tests/integration/test_stream.py",
             "tests/integration/test_targets.py",

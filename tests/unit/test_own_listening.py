@@ -16,6 +16,7 @@ from workshop_lib.cli import app
 from workshop_lib.errors import WorkshopError
 from workshop_lib.schema.play import MalformedPlay, Play, from_json, parse, to_json, to_line, when
 from workshop_lib.world.describe import describe
+from workshop_lib.world.generate import this_minute
 from workshop_lib.world.import_ import import_
 from workshop_lib.world.ledger import interest_hits
 from workshop_lib.world.own_world import import_listening
@@ -209,7 +210,7 @@ def test_a_known_length_is_kept_and_an_unknown_one_stays_unknown(tmp_path: Path)
 
 def test_the_evening_is_the_evening_where_you_listen(tmp_path: Path) -> None:
     command = ["data", "import", "--from", "lastfm", str(FILES / "lastfm-without-header.csv")]
-    folder = ["--folder", str(tmp_path / "world"), "--days", "3"]
+    folder = ["--folder", str(tmp_path / "world"), "--days", "4"]
     result = CliRunner().invoke(app, [*command, *folder, "--timezone", "Asia/Seoul"])
     assert result.exit_code == 0, result.output
     assert [time for time, *_ in _yours(tmp_path / "world")] == [
@@ -220,6 +221,25 @@ def test_the_evening_is_the_evening_where_you_listen(tmp_path: Path) -> None:
     assert f"workshop trace {YOU}" in result.output.replace("\n", " ")
     wrong = CliRunner().invoke(app, [*command, *folder, "--force", "--timezone", "Mars"])
     assert isinstance(wrong.exception, WorkshopError) and "Mars" in wrong.exception.message
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("Asia/Seoul", [18, 19, 20]), ("UTC", [9, 10, 11])])
+def test_after_the_replay_the_evening_is_the_evening_by_the_same_clocks(
+    tmp_path: Path, zone: str, hours: list[int]
+) -> None:
+    now = datetime(2025, 1, 1, 3, 17, 40, tzinfo=UTC)
+    path, folder = FILES / "lastfm-without-header.csv", tmp_path / "world"
+    report = import_listening("lastfm", path, folder, days=4, timezone=zone, now=now)
+    end = datetime.fromisoformat(report["parameters"]["until"])
+    plays = pd.read_parquet(folder / "ledger.parquet").query(f"customer_id == {YOU}")
+    moved = pd.to_datetime(plays["played_at"].astype("int64"), unit="ms", utc=True) + (now - end)
+    assert moved.dt.tz_convert(zone).dt.hour.tolist() == hours
+
+
+def test_a_world_until_now_ends_by_the_clocks_of_the_zone() -> None:
+    noon = datetime(2026, 7, 1, 12, 0, 59, tzinfo=UTC)
+    assert this_minute("Asia/Seoul", noon) == datetime(2026, 7, 1, 21, 0, tzinfo=UTC)
+    assert this_minute("America/New_York", noon) == datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

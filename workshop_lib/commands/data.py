@@ -37,7 +37,8 @@ def generate(
         None, help="How long the record is. [default: 14; 30 with --full]"
     ),
     until: str = typer.Option(
-        "2026-01-05T00:00:00", help="The end of the world, UTC, or now (to the minute)."
+        "2026-01-05T00:00:00",
+        help="The end of the world, UTC, or now (to the minute, by WORKSHOP_TIMEZONE).",
     ),
     full: bool = typer.Option(False, "--full", help="The size of the original demo's files."),
     folder: Path | None = FOLDER,
@@ -74,9 +75,12 @@ def generate(
 
 
 def parse_until(text: str) -> datetime:
-    """``now``, to the minute, or an ISO date and time, UTC unless it says otherwise."""
+    """``now``, to the minute and by the clocks of WORKSHOP_TIMEZONE, or an ISO date and time, UTC
+    unless it says otherwise."""
     if text == "now":
-        return datetime.now(UTC).replace(second=0, microsecond=0)
+        from workshop_lib.world.generate import this_minute
+
+        return this_minute(Settings().timezone)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -94,7 +98,9 @@ def import_(
         None, "--from", help="SOURCE is your own listening: the export of such an account."
     ),
     days: int = typer.Option(14, help="With --from: the last so many days of it."),
-    timezone: str = typer.Option("UTC", help="With --from: where you listen, as Asia/Seoul."),
+    timezone: str | None = typer.Option(
+        None, help="With --from: where you listen, as Asia/Seoul. [default: WORKSHOP_TIMEZONE]"
+    ),
     folder: Path | None = FOLDER,
     force: bool = FORCE,
     as_json: bool = AS_JSON,
@@ -115,7 +121,12 @@ def import_(
     with RichProgress(err) as progress:
         if of:
             report = import_listening(
-                of, source, folder, days=days, timezone=timezone, progress=progress
+                of,
+                source,
+                folder,
+                days=days,
+                timezone=timezone or Settings().timezone,
+                progress=progress,
             )
         else:
             report = import_files(source, folder, progress=progress)

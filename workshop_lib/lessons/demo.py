@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +44,7 @@ from workshop_lib.stream.run import progress as stream_progress
 from workshop_lib.verify import page
 from workshop_lib.verify.check import Stage
 from workshop_lib.verify.score import stages
-from workshop_lib.world.generate import FULL, WORLD, generate
+from workshop_lib.world.generate import FULL, WORLD, generate, this_minute
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +116,7 @@ def make_world(settings: Settings, full: bool = False) -> None:
     if (settings.world / "tracks.csv").exists() and not mark(settings).exists():
         logger.info("Using the world that is in %s.", settings.world)
         return
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    now = this_minute(settings.timezone)
     generate(settings.world, until=now, **(WORLD | FULL if full else WORLD))
     mark(settings).write_text("`workshop demo` made this world and replaces it at its next run.\n")
 

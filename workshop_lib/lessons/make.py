@@ -10,7 +10,6 @@ import json
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 from workshop_lib.errors import WorkshopError
@@ -35,9 +34,9 @@ MODEL: Final = "a model"
 
 def world(settings: Settings, progress: Progress) -> None:
     """Two weeks that end now, so that its evenings are today's."""
-    from workshop_lib.world.generate import WORLD, generate
+    from workshop_lib.world.generate import WORLD, generate, this_minute
 
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    now = this_minute(settings.timezone)
     generate(settings.world, until=now, progress=progress, **WORLD)
 
 

@@ -25,7 +25,8 @@ WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satu
 def describe(folder: Path, zone: str = "UTC") -> dict[str, Any]:
     """Totals of the world in ``folder``; plays are counted once each.
 
-    All times are by the clocks of ``zone``, hours and weekdays, too.
+    All times are by the clocks of ``zone``, hours and weekdays, too; those of a simulated world
+    as they are written, by the clocks of its listeners.
 
     Raises ``WorkshopError`` when there is no world, or one without a ledger.
     """
@@ -36,6 +37,8 @@ def describe(folder: Path, zone: str = "UTC") -> dict[str, Any]:
         )
     lines = pd.read_parquet(folder / "ledger.parquet")
     summary = json.loads((folder / "ledger.json").read_text())
+    if "parameters" in summary:
+        zone = "UTC"
     plays = lines[lines["kind"] != "malformed"].drop_duplicates("event_id")
     plays = plays.astype({name: "int64" for name in ("customer_id", "track_id", "played_at")})
     when = pd.to_datetime(plays["played_at"], unit="ms", utc=True).dt.tz_convert(zone)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,16 @@ LIMITS: Final = {
     "plays": (1_000, 20_000_000),
     "days": (3, 366),
 }
+
+
+def this_minute(zone: str, now: datetime | None = None) -> datetime:
+    """What the clocks of ``zone`` show, as the world writes local times: as if it were UTC.
+
+    A world that ends then has its evenings where the page, in that zone, has today's; a replay
+    moves its last play to now.
+    """
+    local = (now or datetime.now(UTC)).astimezone(ZoneInfo(zone))
+    return local.replace(second=0, microsecond=0, tzinfo=UTC)
 
 
 def generate(

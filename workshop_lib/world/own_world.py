@@ -1,8 +1,9 @@
 """Your own listening as one listener of a simulated world.
 
 In: the export of an account (``listening``). Out: a world as ``generate`` makes it, which ends
-when you last listened, with your plays of its days among the others; its ledger counts them,
-too. Your plays keep their times. Device, place, age and gender are unknown and stay unknown.
+within a day after you last listened, with your plays of its days among the others; its ledger
+counts them, too. Your plays keep their times. Device, place, age and gender are unknown and
+stay unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.schema.play import Play, to_line, when
 from workshop_lib.world import ledger, listening
 from workshop_lib.world.columns import Rejected
-from workshop_lib.world.generate import DEMO, generate
+from workshop_lib.world.generate import DEMO, generate, this_minute
 from workshop_lib.world.import_ import Account, reason_kind
 from workshop_lib.world.listening import Listen
 from workshop_lib.world.plays import DAY, MINUTE
@@ -69,6 +70,9 @@ def import_listening(
             )
         local = _in_zone(listens, timezone)
         end = -(-max(each.played_at for each in local) // MINUTE) * MINUTE
+        # Until the hour that it is now: a replay ends now, and your evenings stay evenings.
+        clock = int(this_minute(timezone, now).timestamp()) * 1000
+        end += (clock - end) % DAY
         until = datetime.fromtimestamp(end / 1000, UTC)
         summary = generate(
             making / "simulated",
