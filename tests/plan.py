@@ -73,6 +73,7 @@ UNITS: Final = (
     _file(16, "unit/test_cli.py", waits=True),
     _file(15, "integration/test_class_archive.py"),
     _file(12, "docker/test_external.py", waits=True),
+    _file(13, "integration/test_ordinary_user.py", waits=True),
     _file(11, "docker/test_demo_docker.py"),
     _file(10, "docker/test_access.py", waits=True),
 )

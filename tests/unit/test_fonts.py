@@ -56,6 +56,15 @@ def test_with_one_font_alone_letters_are_missing() -> None:
         assert {name for name, title in TITLES.items() if drawn(title)[1]} >= {"Korean", "emoji"}
 
 
+def test_bold_titles_are_drawn_without_a_word_about_weights(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In a notebook, matplotlib's warnings would be twenty red lines above the picture."""
+    with styled(), mpl.rc_context({"font.weight": "bold"}):
+        drawn("굵은 제목 夜 🔥")
+    assert not caplog.records
+
+
 def test_arabic_is_joined_and_runs_from_right_to_left() -> None:
     with styled():
         word, _ = drawn("مرحبا")

@@ -97,11 +97,14 @@ def trace(
         print_json({**found, "plays": [{**asdict(p), "delays": p.delays} for p in plays]})
         return
     who = found["listener"]
-    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in who.items())
+    known = {name: "unknown" if value in (None, "") else value for name, value in who.items()}
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items())
     say_plain(facts)
     table = Table(title=f"{len(plays)} plays, the last {min(last, len(plays))}", box=None)
     for column in ("played at, UTC", "event", "line", "Kafka", "→ Kafka", "→ search", "track"):
-        table.add_column(column, justify="left" if column == "track" else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if column == "track" else "right", no_wrap=column != "track"
+        )
     for play in plays[-last:]:
         delay = play.delays
         table.add_row(

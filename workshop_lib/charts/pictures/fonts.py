@@ -5,6 +5,7 @@ Lines that run from right to left are laid out by matplotlib itself.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 
 import matplotlib as mpl
@@ -17,6 +18,8 @@ from workshop_lib.runtime import fonts
 def families() -> list[str]:
     """The names of the fonts, matplotlib's own first; they are made known to it once."""
     names = ["DejaVu Sans"]
+    # A font without a bold weight is drawn as it is; matplotlib would say so for each.
+    logging.getLogger(font_manager.__name__).setLevel(logging.ERROR)
     for path in fonts.files():
         font_manager.fontManager.addfont(path)
         names.append(font_manager.FontProperties(fname=path).get_name())
