@@ -132,7 +132,7 @@ def test_the_users_of_kafka_keep_to_their_rights(room: Room) -> None:
             admin.create_topics([NewTopic("practice-containers", 1, 1)])
 
     def send(user: str) -> None:
-        with closing(KafkaProducer(**login(user), max_block_ms=10_000)) as producer:
+        with closing(KafkaProducer(**login(user), max_block_ms=3_000)) as producer:
             producer.send("practice-containers", b"{}").get(10)
 
     make("kit")
