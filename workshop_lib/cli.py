@@ -40,7 +40,7 @@ COMMANDS = {
     "web": ("web",),
     "verify": ("verify", "trace", "reset"),
     "chaos": ("chaos",),
-    "lessons": ("check", "exercises"),
+    "lessons": ("check", "exercises", "handout", "bundle"),
     "demo": ("demo",),
     "lab": ("lab",),
 }

@@ -16,7 +16,8 @@ def lab(
     """Start the servers, a replay and JupyterLab on the first notebook; Ctrl-C stops it all.
 
     The address has a token in it: without it nobody gets in. Everything listens on 127.0.0.1.
-    Your notebooks and all data stay for the next time.
+    You work on copies of the notebooks and exercises, in `my-work/`: they and all data stay for
+    the next time, and an update of the workshop does not touch what you wrote.
 
     Example: workshop lab, or on a machine without a screen: workshop lab --no-browser
     """

@@ -1,8 +1,9 @@
-"""Commands of the lesson: ``check`` and ``exercises``."""
+"""Commands for learners and rooms: ``check``, ``exercises``, ``handout``, ``bundle``."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import typer
 
@@ -68,3 +69,44 @@ def exercises(
         err.print("These differ from solutions/. Run `make exercises`.")
         raise typer.Exit(1)
     say(f"{len(made)} files, {len(changed)} changed.")
+
+
+def handout(
+    target: Path = typer.Argument(
+        Path("build/realtime-workshop.tar.gz"), help="A new folder, or a new .tar.gz."
+    ),
+) -> None:
+    """Copy the workshop for learners: without solutions, instructor's notes and tests.
+
+    Example: [b]workshop handout[/b], or [b]workshop handout /media/stick/workshop[/b]
+    """
+    from workshop_lib.lessons import handout as handouts
+
+    count = handouts.handout(target)
+    say(f"{count} files are in {target}; solutions, instructor's notes and tests are not.")
+
+
+def bundle(
+    target: Path = typer.Argument(None, help="A new .tar; named after the kind of machine."),
+    everything: bool = typer.Option(
+        False, "--everything", help="With solutions, instructor's notes and tests."
+    ),
+) -> None:
+    """Pack the workshop with all it needs into one archive, for a room without a network.
+
+    It fits machines of this kind: the same system, processor and version of Python, with Java
+    17. Unpacked there, `make demo` and `make lab` need no network.
+
+    Example: [b]workshop bundle[/b], then [b]tar -xf realtime-workshop-….tar[/b] over there
+    """
+    from workshop_lib.commands.stack import fetch_all
+    from workshop_lib.lessons import handout as handouts
+    from workshop_lib.runtime.progress import RichProgress
+    from workshop_lib.settings import Settings
+
+    target = target or Path(f"build/realtime-workshop-{handouts.kind_of_machine()}.tar")
+    fetch_all(Settings())
+    with RichProgress(err) as progress:
+        digest = handouts.bundle(target, everything, progress)
+    say(f"{target}: {target.stat().st_size / 1e6:,.0f} MB, sha256 {digest}")
+    say("Over there: tar -xf, then `make demo` in the unpacked folder.")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from workshop_lib import stack
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lessons import notebook_errors
+from workshop_lib.lessons import my_work, notebook_errors
 from workshop_lib.lessons.demo import make_world
 from workshop_lib.runtime import child, http, process
 from workshop_lib.runtime.wait import JUPYTER_SECONDS, wait_until
@@ -26,12 +26,11 @@ from workshop_lib.settings import PROJECT, Settings
 
 logger = logging.getLogger(__name__)
 
-FIRST = "notebooks/00_welcome.ipynb"
+FIRST = "notebooks/00_welcome.ipynb"  # of the learner's own copies
 #: The live hours in nine seconds: over before a notebook wants to replay on its own.
 REPLAY = (child.WORKSHOP, "replay", "--speed", "10000", "--last", f"{LIVE_HOURS:g}")
 JUPYTER = (
     *("jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0"),
-    f"--ServerApp.root_dir={PROJECT}",
     "--LabApp.extension_manager=readonly",
 )
 #: Nothing asks for news or updates elsewhere, and no such question hides the first cell.
@@ -61,7 +60,10 @@ def run(
         port = process.free_port(port)
         logger.info("Starting JupyterLab on port %d", port)
         token = secrets.token_hex(24)
-        words = [*JUPYTER, f"--ServerApp.port={port}"]
+        mine = my_work.folder(settings)
+        for newer in my_work.update(PROJECT, mine):
+            logger.info("You changed the copy of an updated notebook; the new one is %s", newer)
+        words = [*JUPYTER, f"--ServerApp.port={port}", f"--ServerApp.root_dir={mine.parent}"]
         if os.geteuid() == 0:
             words.append("--allow-root")
         # The token goes by the environment: every user here can read our command line.
@@ -73,7 +75,7 @@ def run(
         jupyter = child.start(settings, "jupyterlab", *words, environment=environment)
         children.append(jupyter)
         if _up(settings, port, jupyter, stop):
-            ready(f"http://127.0.0.1:{port}/lab/tree/{FIRST}?token={token}")
+            ready(f"http://127.0.0.1:{port}/lab/tree/{mine.name}/{FIRST}?token={token}")
         while not stop.is_set() and jupyter.poll() is None:
             stop.wait(0.3)
     finally:

@@ -27,7 +27,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import environment, java
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.state_file import replacing
-from workshop_lib.settings import Settings, absolute
+from workshop_lib.settings import PROJECT, Settings, absolute
 
 HERE = Path(__file__).parent
 #: Bytes of all files together.
@@ -36,8 +36,12 @@ STEP = "Downloading the servers, MB"
 
 
 def cache() -> Path:
-    """The folder that keeps the files between checkouts; ``WORKSHOP_CACHE`` moves it."""
-    named = os.environ.get("WORKSHOP_CACHE")
+    """The folder that keeps the files between checkouts; ``WORKSHOP_CACHE`` moves it.
+
+    A bundle (``workshop bundle``) brings its own.
+    """
+    bundled = PROJECT / "offline" / "cache"
+    named = os.environ.get("WORKSHOP_CACHE") or (bundled if bundled.exists() else None)
     return absolute(Path(named or platformdirs.user_cache_dir("realtime-workshop")))
 
 
