@@ -1,5 +1,5 @@
 """A machine that gives little: an ordinary user, a HOME that cannot be written, a small TMPDIR,
-umask 077, the C locale. The servers start there, a play goes through, and all ends.
+umask 077, the C locale, no default port free. The servers start there, plays go in, and all ends.
 
 Run as root, too: ``unshare`` makes an ordinary user of whoever runs the tests.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -50,15 +52,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def run(place: Path) -> Workshop:
+def taken() -> Iterator[dict[str, str]]:
+    """The ports that each server would take first, which somebody else holds."""
+    with ExitStack() as held:
+        found = {}
+        for name in PORTS:
+            holder = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            found[name] = str(holder.getsockname()[1])
+        yield found
+
+
+@pytest.fixture(scope="module")
+def run(place: Path, taken: dict[str, str]) -> Workshop:
     """Runs a command as that user, there."""
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", *PORTS)}
         return subprocess.run(
             [*BECOME, *command],
             env={
-                **kept,
+                "PATH": os.environ["PATH"],
+                **taken,
                 "HOME": str(place / "home of the user"),
                 "TMPDIR": str(place / "tmp"),
                 "LC_ALL": "C",
@@ -94,13 +107,19 @@ def test_the_user_is_one_and_can_write_neither_home_nor_much_else(run: Workshop)
     assert "No space left" in full.stderr
 
 
-def test_the_servers_start_take_plays_and_end(run: Workshop, place: Path) -> None:
+def test_the_servers_start_take_plays_and_end(
+    run: Workshop, place: Path, taken: dict[str, str]
+) -> None:
     home = place / "집"
     size = ("--customers", "100", "--tracks", "50", "--plays", "3000", "--days", "3")
     workshop(run, "data", "generate", *size)
     assert re.search(r"kafka.*ok", workshop(run, "up"))
     pids = [find(name, home / "pids") for name in ("kafka", "elasticsearch", "redis")]
     assert all(process is not None for process in pids)
+    settings = Settings(home=home)
+    addresses = (settings.kafka_bootstrap, settings.elasticsearch_url, settings.redis_address)
+    ports = {address.rsplit(":", 1)[1].split("/")[0] for address in addresses}
+    assert len(ports) == 3 and not ports & set(taken.values())
     workshop(run, "replay", "--speed", "1000000", "--limit", "500")
     for to in ("kafka", "elasticsearch"):
         assert "500 lines" in workshop(run, "ship", "--to", to, "--once")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -196,6 +198,22 @@ def test_a_terminal_gets_what_it_can_print(encoding: str) -> None:
     )
     text = done.stdout.decode(encoding)
     assert (("█" if encoding == "utf-8" else "# -") in text and "v" in text) or "✓" in text
+
+
+def test_a_checkout_with_line_ends_of_windows_has_ours(tmp_path: Path) -> None:
+    """Scripts that a container runs, and files that are hashed, are the same everywhere."""
+    if not (PROJECT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no clone of git, or no git")
+    windows = ["git", "-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+    clone = [*windows, "clone", "--quiet", "--depth=1", PROJECT.as_uri(), str(tmp_path / "clone")]
+    subprocess.run(clone, check=True, capture_output=True)
+    listed = subprocess.run(
+        ["git", "-C", str(tmp_path / "clone"), "ls-files", "--eol"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert len(listed) > 300
+    other = [line.split("\t")[1] for line in listed if re.search(r"w/(crlf|mixed)", line)]
+    assert all(path.startswith("tests/files/import/") for path in other), other
 
 
 # All of it at once ----------------------------------------------------------------------
