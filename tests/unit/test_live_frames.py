@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from live_world import BY_FIVE, EVENING, MINUTE, evening, record, report
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.live_view import pictures, shape
@@ -18,17 +17,12 @@ from workshop_lib.lessons.live_view.frames import (
     PARTLY,
     REPEATED,
     Batch,
-    Frame,
     Record,
     batch,
     dropped,
     frames,
 )
-from workshop_lib.lessons.live_view.shape import Shape
 
-MINUTE = 60_000
-EVENING = int(datetime(2026, 1, 4, 20, tzinfo=UTC).timestamp() * 1000)
-BY_FIVE = Shape("played_at", 10 * MINUTE, 5 * MINUTE, 5 * MINUTE)
 #: As Spark 4.2 prints the plans of notebooks 04 and 05, shortened where nothing is read.
 CONVERT = "precisetimestampconversion(played_at#18-T600000ms, TimestampType, LongType)"
 FIVE = f"""Aggregate [window#30-T600000ms], [window#30-T600000ms, count(1) AS count#21L]
@@ -41,34 +35,6 @@ FIVE = f"""Aggregate [window#30-T600000ms], [window#30-T600000ms, count(1) AS co
 """
 FIVE = " ".join(FIVE.splitlines()) + "\n"
 WATERMARK = "EventTimeWatermark 77acffa7-e5f1, played_at#18: timestamp, 10 minutes\n"
-
-
-def at(minute: float) -> int:
-    return EVENING + round(minute * MINUTE)
-
-
-def record(offset: int, minute: float, **fields: Any) -> Record:
-    moment = datetime.fromtimestamp(at(minute) / 1000, UTC).isoformat()
-    return Record(0, offset, {"played_at": moment, **fields})
-
-
-def report(number: int, watermark: float | None, rows: int, dropped: int, state: int) -> Batch:
-    mark = None if watermark is None else at(watermark)
-    return Batch(number, f"2026-01-05T09:00:0{number}.000Z", mark, rows, dropped, state, 0)
-
-
-#: Notebook 04's evening with a second late play of one window in batch 3, and what Spark reported:
-#: (watermark, rows dropped, rows of state).
-MINUTES = ((1, 4, 12), (14, 9, 20), (22, 13, 26), (6, 7, 30), (31, 11, 40))
-REPORTED = ((None, 0, 2), (2, 0, 4), (10, 0, 3), (16, 1, 3), (20, 1, 4))
-
-
-def evening(mode: str = "update") -> list[Frame]:
-    given = [
-        (report(n, mark, 3, gone, state), [record(3 * n + i, m) for i, m in enumerate(minutes)])
-        for n, (minutes, (mark, gone, state)) in enumerate(zip(MINUTES, REPORTED, strict=True))
-    ]
-    return list(frames(BY_FIVE._replace(mode=mode), given))
 
 
 def test_dots_are_what_became_of_each_record_and_all_numbers_are_those_of_spark() -> None:

@@ -260,7 +260,7 @@ function render({ model, el }) {
   const allowed = node("output", {}, "");
   const again = node("label", { class: "again" }, "Wait for late records: ", late, allowed);
   const runs = node("p", { class: "runs" });
-  const root = node("div", { class: "wl-player", "data-lm-suppress-shortcuts": "true" },
+  const root = node("div", { class: "wl-player" },
     node("div", { class: "bar" }, title, play, back, on, newest, place), again, legend,
     node("div", { class: "figure", tabindex: 0, role: "group",
       "aria-label": "Picture. Arrow keys step, Space plays and pauses." }, svg),
@@ -363,6 +363,8 @@ function render({ model, el }) {
     model.set("late", model.get("choices")[late.value]);
     model.save_changes();
   };
+  // JupyterLab takes arrow keys for its own commands, also from a slider.
+  root.onkeydown = (event) => event.stopPropagation();
   root.querySelector(".figure").onkeydown = (event) => {
     const act = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), " ": toggle,
       Home: () => step(-last()), End: () => step(last()) }[event.key];
