@@ -53,6 +53,21 @@ def test_a_handout_has_all_that_learners_use_and_no_answer(tmp_path: Path) -> No
     assert all(line in texts(PROJECT / "solutions") for line in answers()), "they would be found"
 
 
+def test_a_bundle_fits_other_patches_of_the_same_python() -> None:
+    lock = """# a comment
+always==1.0 \\
+    --hash=sha256:aa
+for-older==2.0 ; python_full_version < '3.0.1' \\
+    --hash=sha256:bb
+for-others==3.0 ; python_full_version < '3.0' \\
+    --hash=sha256:cc
+for-this==4.0 ; python_full_version >= '3.0.1' \\
+    --hash=sha256:dd
+"""
+    wanted = "for-older==2.0 \\\n    --hash=sha256:bb\n"
+    assert handout.of_other_patches(lock) == wanted
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="is there already"):
         handout.handout(tmp_path)

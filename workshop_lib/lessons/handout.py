@@ -9,6 +9,7 @@ an archive for one kind of machine with everything that comes from a network bes
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from packaging.markers import Marker
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, node
@@ -104,10 +107,15 @@ def bundle(target: Path, everything: bool = False, progress: Progress = silent) 
 def _fetch_wheels(folder: Path) -> None:
     """Every package of the lock file, and what pyspark is built with, verified by its hash."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q")
-    locked = ("--no-deps", "--require-hashes", "-r", str(PROJECT / "requirements.lock"))
-    for what in (locked, ("--no-deps", "wheel", "packaging")):
+    lock, others = PROJECT / "requirements.lock", folder / "others.lock"
+    others.write_text(of_other_patches(lock.read_text()))
+    for what in (
+        ("--require-hashes", "-r", str(lock)),
+        ("--require-hashes", "-r", str(others)),
+        ("wheel", "packaging"),
+    ):
         done = subprocess.run(
-            [*pip, "-d", str(folder / "wheels"), *what],
+            [*pip, "--no-deps", "-d", str(folder / "wheels"), *what],
             capture_output=True,
             text=True,
             check=False,
@@ -118,6 +126,19 @@ def _fetch_wheels(folder: Path) -> None:
                 f"Python's packages could not be fetched: {reason}",
                 "Run this where there is a network.",
             )
+    others.unlink()
+
+
+def of_other_patches(lock: str) -> str:
+    """What a Python of the same minor version may need and this one does not: entries of
+    ``lock`` whose marker compares with a patch version (3.11.3), without the marker."""
+    entries = re.split(r"\n(?=[A-Za-z0-9])", lock)
+    found = []
+    for entry in entries:
+        marker = re.search(r" ; (python_full_version [<>=]+ '3\.\d+\.\d+') ", entry)
+        if marker and not Marker(marker[1]).evaluate():
+            found.append(entry.replace(f" ; {marker[1]}", ""))
+    return "\n".join(found) + "\n"
 
 
 def _members(fetched: Path, everything: bool) -> Iterator[tuple[Path, Path]]:
