@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kafka import TopicPartition
+from kafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 from live_world import BY_FIVE, EVENING, MINUTE, evening, record, report
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lessons.live_view import pictures, shape
+from workshop_lib.lessons.live_view import groups, pictures, shape
 from workshop_lib.lessons.live_view.frames import (
     DROPPED,
     IN_ORDER,
@@ -167,3 +170,29 @@ def test_without_a_browser_the_last_frame_is_a_picture_with_a_description() -> N
         "Windows: 20:00–20:05: 2 (closed)"
     )
     assert "no batch yet" in pictures.draw([], "My stream").alt
+
+
+def test_a_group_is_drawn_as_kafkas_administration_describes_it() -> None:
+    def member(name: str, partitions: list[int]) -> dict[str, Any]:
+        given = {"assigned_partitions": [{"topic": "plays", "partitions": partitions}]}
+        return {"client_id": name, "member_assignment": given if partitions else b""}
+
+    offset = OffsetAndMetadata(2, "", 0)
+    frame = groups.frame(
+        "plays",
+        {"group_state": "Stable", "members": [member("Cho", []), member("Ann", [1, 0])]},
+        {TopicPartition("plays", 0): offset},
+        {TopicPartition("plays", n): OffsetAndTimestamp(n + 3, -1, 0) for n in range(2)},
+    )
+    assert frame["members"] == [
+        {"name": "Ann", "partitions": [0, 1]},
+        {"name": "Cho", "partitions": []},
+    ]
+    assert frame["partitions"] == [
+        {"number": 0, "committed": 2, "end": 3},
+        {"number": 1, "committed": None, "end": 4},
+    ]
+    assert groups.describe([frame], "Ours") == (
+        "Ours: Stable, 1 changes seen. Members: Ann reads 0, 1; Cho reads nothing. "
+        "Partitions: 0: 2 of 3, 1: none of 4."
+    )

@@ -93,9 +93,11 @@ def new_group(settings: Settings, name: str) -> str:
     return group
 
 
-def join_group(settings: Settings, group: str) -> KafkaConsumer:
-    """A member of ``group`` that soon notices when others join or leave."""
-    joined = consumer(settings, f"{BY_HAND}plays", group_id=group, heartbeat_interval_ms=200)
+def join_group(settings: Settings, group: str, name: str = "member") -> KafkaConsumer:
+    """A member of ``group``, ``name`` to Kafka, that soon notices when others join or leave."""
+    joined = consumer(
+        *(settings, f"{BY_HAND}plays"), group_id=group, client_id=name, heartbeat_interval_ms=200
+    )
     _MEMBERS.append(joined)
     return joined
 

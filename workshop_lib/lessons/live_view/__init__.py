@@ -5,6 +5,7 @@ one, its last frame as a picture. What is drawn is what Spark and Kafka report, 
 themselves; nothing is simulated.
 """
 
+from workshop_lib.lessons.live_view.groups import view_group
 from workshop_lib.lessons.live_view.widget import view
 
-__all__ = ["view"]
+__all__ = ["view", "view_group"]
