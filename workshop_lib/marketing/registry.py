@@ -103,7 +103,7 @@ def store(settings: Settings, candidate: Candidate, decision: GateDecision) -> M
             "metrics": _plain(candidate.metrics),
             "feature_names": candidate.feature_names,
             "about": _plain(candidate.about),
-            "files_sha256": _sha256(draft),
+            "files_sha256": files_digest(draft),
         }
         text = json.dumps(record, indent=2, allow_nan=False)
         (draft / RECORD).write_text(text)
@@ -151,7 +151,7 @@ def load(settings: Settings, version: str) -> Model:
             f"There is no model {version!r}.", "`workshop models list` shows those that are."
         )
     model = _read(folder)
-    if _sha256(folder) != model.files_sha256:
+    if files_digest(folder) != model.files_sha256:
         raise _damaged(folder)
     return model
 
@@ -231,7 +231,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _sha256(folder: Path) -> str:
+def files_digest(folder: Path) -> str:
     """Of the names and contents of all files but the record itself."""
     digest = hashlib.sha256()
     for file in sorted(f for f in folder.rglob("*") if f.is_file() and f != folder / RECORD):

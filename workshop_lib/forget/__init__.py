@@ -1,0 +1,1 @@
+"""Erase a listener from every store, file and model of the home, and prove it."""
