@@ -204,7 +204,10 @@ const GROUP = {
       const y = place(number, frame.members.length);
       for (const each of partitions) {
         const row = frame.partitions.findIndex((partition) => partition.number === each);
-        shape(svg, "line", { class: "reads new", x1: 520, y1: place(row, frame.partitions.length), x2: 680, y2: y });
+        const from = 70 + x(frame.partitions[row]?.end ?? 0);
+        const agreed = frame.state === "Stable" ? "" : " pending";
+        shape(svg, "line", { class: `reads new${agreed}`, x1: from, x2: 676,
+          y1: place(row, frame.partitions.length), y2: y });
       }
       const idle = !partitions.length;
       shape(svg, "rect", { class: `member${idle ? " idle" : ""}`, x: 680, y: y - 14, width: 220, height: 28, rx: 5 });
