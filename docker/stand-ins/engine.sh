@@ -34,10 +34,10 @@ install_compose() {
 }
 
 [ "$#" -gt 0 ] || refuse "Say which command is to have the engine: engine.sh COMMAND ..."
+mkdir -p "$engine"
 if ! docker info > /dev/null 2>&1; then
   [ "$(uname)" = Linux ] && command -v apt-get > /dev/null || refuse "No Docker engine runs, and it is installed here on Debian and Ubuntu only: install Docker, then make docker-test."
   [ "$(id -u)" = 0 ] || refuse "No Docker engine runs, and only root may start one: sudo make docker-test-local, or install Docker, then make docker-test."
-  mkdir -p "$engine"
   install_docker
   export DOCKER_HOST="unix://$engine/docker.sock"
   if ! docker info > /dev/null 2>&1; then
