@@ -39,7 +39,7 @@ COMMANDS = {
     "sms": ("sms_server", "sms_gateway", "optout add", "optout remove", "optout show"),
     "web": ("web",),
     "verify": ("verify", "trace", "reset"),
-    "forget": ("forget",),
+    "forget": ("forget", "expire"),
     "chaos": ("chaos",),
     "lessons": ("check", "exercises", "handout", "bundle"),
     "demo": ("demo",),

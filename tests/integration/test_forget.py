@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 from elasticsearch.helpers import scan
+from kafka.admin import ConfigResource, ConfigResourceType
 from made_models import YES, Fitted
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.forget import servers
+from workshop_lib.forget.expire import expire
 from workshop_lib.forget.mention import mentions
 from workshop_lib.forget.run import STORES, forget
 from workshop_lib.ingest.replay import read_state, replay
@@ -26,6 +28,7 @@ from workshop_lib.marketing import optouts, outbox, registry
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.lock import only_one
 from workshop_lib.schema.names import interests_key
+from workshop_lib.schema.retention import INDEX_AGE, TOPIC_DAYS
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
@@ -204,6 +207,29 @@ def test_it_refuses_while_something_runs_that_would_write_again(home: Settings) 
         with only_one(home, name), pytest.raises(WorkshopError, match=f"Running: workshop {name}"):
             forget(home, who)
     assert everything(home) == before
+
+
+def test_what_is_too_old_goes_and_the_rest_stays(stack: Settings, nothing_left: None) -> None:
+    client = connections.elasticsearch(stack)
+    now = datetime.now(UTC)
+    for name, (field, days) in INDEX_AGE.items():
+        connections.create_index(stack, client, name)
+        for age in (days - 1, days + 1):
+            document = {field: (now - timedelta(days=age)).isoformat(timespec="milliseconds")}
+            client.index(index=stack.index(name), id=str(age), document=document)
+    assert expire(stack, dry_run=True) == dict.fromkeys(INDEX_AGE, 1)
+    assert expire(stack) == dict.fromkeys(INDEX_AGE, 1)
+    left = {hit["_index"]: hit["_id"] for hit in scan(client, index=f"{stack.namespace}*")}
+    assert left == {stack.index(name): str(age.days - 1) for name, age in INDEX_AGE.items()}
+
+
+def test_topics_keep_records_as_long_as_the_table_says(stack: Settings, nothing_left: None) -> None:
+    connections.create_topics(stack)
+    admin = connections.kafka_admin(stack)
+    for name, days in TOPIC_DAYS.items():
+        resource = ConfigResource(ConfigResourceType.TOPIC, stack.topic(name))
+        assert f"{days * 86_400_000}" in str(admin.describe_configs([resource]))
+    admin.close()
 
 
 @pytest.mark.parametrize(

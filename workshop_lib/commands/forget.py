@@ -34,3 +34,26 @@ def forget(
         left = "–" if row.left is None else str(row.left)
         table.add_row(row.store, f"{row.found:,}", f"{row.erased:,}", left)
     out.print(table)
+
+
+def expire(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Count; delete nothing."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Delete the documents of Elasticsearch that are older than their index keeps them.
+
+    How long each store keeps what is in workshop_lib/schema/retention.py. Kafka and Redis delete
+    by themselves; for Elasticsearch run this once a day (cron).
+
+    Example: [b]workshop expire --dry-run[/b]
+    """
+    from workshop_lib.forget.expire import expire as delete
+
+    found = delete(Settings(), dry_run)
+    if as_json:
+        print_json(found)
+        return
+    table = Table("index", "too old" if dry_run else "deleted")
+    for index, count in found.items():
+        table.add_row(index, f"{count:,}")
+    out.print(table)

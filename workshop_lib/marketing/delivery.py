@@ -28,6 +28,7 @@ from workshop_lib.schema.names import (
     SMS_TRIES,
     sent_key,
 )
+from workshop_lib.schema.retention import SENT_SECONDS
 from workshop_lib.settings import Settings
 
 T = TypeVar("T")
@@ -36,8 +37,6 @@ RENEW_CLAIM, RATE_LIMIT_WAIT, DEAD_LETTER = (
     Path(__file__).with_name(f"{name}.lua").read_text(encoding="utf-8")
     for name in ("renew_claim", "rate_limit_wait", "dead_letter")
 )
-#: How long it is known that a message was sent.
-SENT_SECONDS: Final = 60 * 86_400
 BLOCK_MS: Final = 500
 #: A dead letter keeps more fields than these as one, in JSON: Lua takes no such lists.
 MOST_FIELDS: Final = 500

@@ -25,6 +25,7 @@ from workshop_lib.runtime.store_errors import (
     elasticsearch_errors,
 )
 from workshop_lib.schema.names import DEAD_LETTER_TOPIC, PLAYS_TOPIC
+from workshop_lib.schema.retention import DAY_SECONDS, TOPIC_DAYS
 from workshop_lib.schema.tables import mapping
 from workshop_lib.settings import Settings
 
@@ -88,7 +89,10 @@ def create_topics(settings: Settings) -> None:
                 num_partitions=partitions,
                 replication_factor=1,
                 # The broker's clock: a producer's could lie about what is in the future.
-                topic_configs={"message.timestamp.type": "LogAppendTime"},
+                topic_configs={
+                    "message.timestamp.type": "LogAppendTime",
+                    "retention.ms": str(TOPIC_DAYS[name] * DAY_SECONDS * 1000),
+                },
             )
             with suppress(TopicAlreadyExistsError):
                 admin.create_topics([topic])

@@ -16,11 +16,9 @@ from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
 from workshop_lib.schema.names import interests_key, live_key
+from workshop_lib.schema.retention import LIVE_SECONDS
 from workshop_lib.settings import Settings
 from workshop_lib.stream.sinks import Sink, WriteResult
-
-#: Live counters are for "now"; Elasticsearch has the past.
-COUNTER_SECONDS = 48 * 3600
 
 
 def write_live_counters(settings: Settings) -> Sink:
@@ -38,7 +36,7 @@ def write_live_counters(settings: Settings) -> Sink:
         for minute, counters in minutes.items():
             key = settings.key(live_key(minute))
             pipeline.hset(key, mapping=counters)
-            pipeline.expire(key, COUNTER_SECONDS)
+            pipeline.expire(key, LIVE_SECONDS)  # they are for "now"
 
     return _sink(settings, fill)
 
