@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 
 import typer
 
 from workshop_lib.commands.stack import WITHOUT
+from workshop_lib.lessons.five_minutes import DEAD_LETTERS, END, STORY, TRACE
 from workshop_lib.runtime.console import err, say
 from workshop_lib.runtime.progress import RichProgress
 from workshop_lib.settings import Settings
@@ -18,6 +20,9 @@ def demo(
     docker: bool = typer.Option(False, "--docker", help="On the servers of docker/compose.yaml."),
     without: list[str] = WITHOUT,
     full: bool = typer.Option(False, "--full", help="All of a million plays, not the last day."),
+    five: bool = typer.Option(
+        False, "--five", help="On stage: the page opens, and each step says what to look at."
+    ),
 ) -> None:
     """Run everything end to end and print the scorecard: two or three minutes.
 
@@ -26,9 +31,10 @@ def demo(
     of Gold to whom the model chooses, shows it all on the live page, and compares all results
     with what was planted.
     With --full it replays a month of a million plays, which takes several minutes.
+    With --five it tells the story of it in five minutes and leaves the servers up.
     Exit code 0 only if every check holds. With --docker it starts all that stack's servers in
     turn, runs inside a container, and compares Logstash with the shipper.
-    Example: workshop demo --keep
+    Examples: workshop demo --keep, or workshop demo --five
     """
     from workshop_lib import stack
     from workshop_lib.commands.stack import settings_of
@@ -38,13 +44,16 @@ def demo(
     from workshop_lib.verify.check import Check, Stage
 
     settings = settings_of(docker)
+    if five and (full or settings.stack == "docker"):
+        raise typer.BadParameter("--five is the small demo on the embedded servers.")
     if not yes and sys.stdin.isatty() and _someones_work(settings):
         typer.confirm("This clears what you replayed and streamed before. Go on?", abort=True)
     if settings.stack == "docker":
         raise typer.Exit(_on_docker(settings, keep, without))
     try:
         with RichProgress(err) as progress:
-            result = whole.run(settings, progress, full)
+            shown = (_tell, webbrowser.open) if five else ()
+            result = whole.run(settings, progress, full, *shown)
         scored = [
             Stage(s["stage"], s["name"], [Check(**c) for c in s["checks"]])
             for s in result["stages"]
@@ -61,13 +70,35 @@ def demo(
             + (f", its picture: {picture}" if picture.exists() else "")
         )
         say(f"{phases}. Report: {settings.reports / 'demo.json'}")
+        if five:
+            _closing()
     finally:
-        if not keep:
+        if not (keep or five):
             stack.down(settings)
+    if five:
+        raise typer.Exit(0 if result["ok"] else 1)
     say("What to try next:")
     for line in NEXT if keep else NEXT_AFTER_DOWN:
         say("  " + line)
     raise typer.Exit(0 if result["ok"] else 1)
+
+
+def _tell(phase: str) -> None:
+    """What to look at in this phase, above the bars."""
+    if phase in STORY:
+        err.print(f"\n[bold]{STORY[phase]}[/bold]\n")
+
+
+def _closing() -> None:
+    """One listener, the dead letters, and where to go on."""
+    from workshop_lib.commands.ingest import dlq_show
+    from workshop_lib.commands.verify import trace
+
+    say(f"\n[bold]{TRACE}[/bold]\n")
+    trace(0, last=23, as_json=False)
+    say(f"\n[bold]{DEAD_LETTERS}[/bold]\n")
+    dlq_show(limit=3, everything=False, as_json=False)
+    say(f"\n[bold]{END}[/bold]")
 
 
 def _on_docker(settings: Settings, keep: bool, without: list[str]) -> int:

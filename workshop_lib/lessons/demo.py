@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,19 @@ STOP_SECONDS = 60
 
 
 class Meter:
-    """Seconds per phase, and the most memory that servers and steps held at once."""
+    """Seconds per phase, and the most memory that servers and steps held at once.
 
-    def __init__(self) -> None:
+    ``announce`` is called with the name of each phase as it begins.
+    """
+
+    def __init__(self, announce: Callable[[str], object] = str) -> None:
+        self.announce = announce
         self.seconds: dict[str, float] = {}
         self.peak_bytes = 0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
+        self.announce(name)
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 1)
@@ -76,15 +81,22 @@ class Meter:
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
 
 
-def run(settings: Settings, progress: Progress, full: bool = False) -> dict[str, Any]:
+def run(
+    settings: Settings,
+    progress: Progress,
+    full: bool = False,
+    announce: Callable[[str], object] = str,
+    show_page: Callable[[str], object] = str,
+) -> dict[str, Any]:
     """Run the demo on the stack of ``settings``; the report, also written to disk.
 
     ``full``: a million plays, all of which are replayed, instead of the last day of a small world.
+    ``announce`` is called with the name of each phase, ``show_page`` with the page's address.
 
     The stack is left up. Raises ``WorkshopError`` when a step
     fails, with the last lines that it printed.
     """
-    meter = Meter()
+    meter = Meter(announce)
     with meter.phase("total"):
         with meter.phase("servers"):
             stack.up(settings)
@@ -97,7 +109,9 @@ def run(settings: Settings, progress: Progress, full: bool = False) -> dict[str,
             logger.info("Training on the plays and clicks of the days before")
             train(settings)
         with meter.phase("flow"):
-            logger.info("The live page is at %s", web.start(settings))
+            address = web.start(settings)
+            logger.info("The live page is at %s", address)
+            show_page(address)
             phone = flow(settings, progress, meter, full)
         with meter.phase("page"):
             show(settings)
