@@ -22,11 +22,10 @@ pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("nothing_left")]
 MINUTES = (1, 4, 12, 14, 9, 20, 22, 13, 26, 6, 7, 36, 16, 31, 40, 11, 45, 46)
 
 
-@pytest.fixture
-def place(stack: Settings) -> Settings:
-    one = stack.model_copy(update={"plays_partitions": 1})
-    create_topics(one)
-    return one
+def with_partitions(stack: Settings, number: int) -> Settings:
+    place = stack.model_copy(update={"plays_partitions": number})
+    create_topics(place)
+    return place
 
 
 def by_window(spark: Any, place: Settings, late: str) -> DataFrame:
@@ -34,7 +33,8 @@ def by_window(spark: Any, place: Settings, late: str) -> DataFrame:
     return found.groupBy(F.window("played_at", "5 minutes")).count()
 
 
-def test_dots_marked_dropped_are_those_that_spark_dropped(spark: Any, place: Settings) -> None:
+def test_dots_marked_dropped_are_those_that_spark_dropped(spark: Any, stack: Settings) -> None:
+    place = with_partitions(stack, 1)
     send(place, [play(n, 0, 7, minute) for n, minute in enumerate(MINUTES)])
     given: dict[int, int] = {}
 
@@ -66,10 +66,12 @@ def test_dots_marked_dropped_are_those_that_spark_dropped(spark: Any, place: Set
     assert sum(given.values()) == len(MINUTES)
 
 
-def test_a_running_query_is_followed_with_what_it_ignores(spark: Any, place: Settings) -> None:
+def test_a_running_query_is_followed_with_what_it_ignores(spark: Any, stack: Settings) -> None:
+    place = with_partitions(stack, 2)
     evening = [play(n % 9, n % 2, 7, minute=n % 9) for n in range(12)]
     send(place, evening)
-    distinct = plays(parse(records(spark, place), place)).withWatermark("played_at", "10 minutes")
+    some = records(spark, place, limit=6)
+    distinct = plays(parse(some, place)).withWatermark("played_at", "10 minutes")
     distinct = distinct.dropDuplicatesWithinWatermark(["event_id"])
     counts = distinct.groupBy(F.window("played_at", "10 minutes", "5 minutes"), "customer_id")
     query = counts.count().writeStream.format("noop").outputMode("append").start()

@@ -80,24 +80,21 @@ def _records(reader: KafkaConsumer, progress: Mapping[str, Any]) -> list[Record]
         return []
     total = sum(end - start for start, end in spans.values())
     most = None if total <= MOST_RECORDS else SAMPLE
-    reader.assign(list(spans))
-    reader.resume(*reader.paused())  # by the batch before
-    ends = {}
-    for partition, (start, end) in spans.items():
-        reader.seek(partition, start)
-        ends[partition] = end if most is None else min(end, start + most)
     found: list[tuple[int, Record]] = []
-    while any(reader.position(partition) < end for partition, end in ends.items()):
-        polled = reader.poll(timeout_ms=PATIENCE_MS, max_records=MOST_RECORDS)
-        if not polled:
-            raise WorkshopError("Kafka gave no records.", "See `workshop status`.")
-        found += [
-            (each.timestamp, Record(partition.partition, each.offset, _fields(each.value)))
-            for partition, records in polled.items()
-            for each in records
-            if each.offset < ends[partition]
-        ]
-        reader.pause(*(p for p, end in ends.items() if reader.position(p) >= end))
+    for partition, (start, end) in spans.items():
+        # One after the other: with two, the one that is read faster would hold up the other.
+        reader.assign([partition])
+        reader.seek(partition, start)
+        stop = end if most is None else min(end, start + most)
+        while (place := reader.position(partition)) < stop:
+            polled = reader.poll(timeout_ms=PATIENCE_MS, max_records=stop - place)
+            if not polled:
+                raise WorkshopError("Kafka gave no records.", "See `workshop status`.")
+            found += [
+                (each.timestamp, Record(partition.partition, each.offset, _fields(each.value)))
+                for each in polled[partition]
+                if each.offset < stop
+            ]
     return [record for _, record in sorted(found, key=lambda pair: (pair[0], *pair[1][:2]))]
 
 

@@ -88,6 +88,7 @@ class StreamView(Player):
         self.all_frames: list[Frame] = []
         self.query, self._settings, self._again = query, settings, again
         self._shape, self._stop = shape_of(query), threading.Event()
+        self._thread: threading.Thread | None = None
         late = (self._shape.delay or 0) // 60_000
         choices = sorted({late, *LATENESSES}) if again and self._shape.delay is not None else []
         super().__init__(title=title, late=late, choices=choices)
@@ -111,6 +112,12 @@ class StreamView(Player):
         wait_until(done, timeout, f"{counted} records to be counted")
         self._show_last()
 
+    def settled(self) -> None:
+        """Wait until all is drawn of a query that has ended."""
+        if self._thread:
+            self._thread.join()
+        self._show_last()
+
     @property
     def counted(self) -> int:
         """Records that the query has counted."""
@@ -131,7 +138,8 @@ class StreamView(Player):
         if not query.isActive:
             self._take(query, shape)
             return
-        threading.Thread(target=self._take, args=(query, shape), daemon=True).start()
+        self._thread = threading.Thread(target=self._take, args=(query, shape), daemon=True)
+        self._thread.start()
 
     def _take(self, query: StreamingQuery, shape: Shape) -> None:
         try:
