@@ -27,7 +27,7 @@ from workshop_lib.ingest.ship import ship
 from workshop_lib.marketing import optouts, outbox, registry
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.lock import only_one
-from workshop_lib.schema.names import interests_key
+from workshop_lib.schema.names import INDEX_OF_QUERY, interests_key
 from workshop_lib.schema.retention import INDEX_AGE, TOPIC_DAYS
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
@@ -65,7 +65,8 @@ def home(stack: Settings) -> Iterator[Settings]:
     registry.store(stack, registry.Candidate(Fitted("w"), snapshot, 0.5, {}, ("evening",), {}), YES)
     stack.logs.mkdir(exist_ok=True)
     (stack.logs / "x.log").write_text(f"customer {busiest(stack)} is unknown\nall is well\n")
-    checkpoint(stack, "plays").mkdir(parents=True)
+    for query in INDEX_OF_QUERY:
+        checkpoint(stack, query).mkdir(parents=True)
     yield stack
     reset(stack)
 
@@ -167,7 +168,7 @@ def test_it_is_gone_everywhere_and_nobody_else_is_touched(home: Settings) -> Non
         other(home)
     ]
     assert (home.logs / "x.log").read_text().split("\n")[1:] == ["all is well", ""]
-    assert not checkpoint(home, "plays").exists()
+    assert not any(checkpoint(home, query).exists() for query in INDEX_OF_QUERY)
 
     # The ledger, the replay and the shippers agree with what is left.
     state = read_state(home)

@@ -29,8 +29,8 @@ from workshop_lib.ingest.sinks import SINKS
 from workshop_lib.ingest.tail import HEAD, Line
 from workshop_lib.marketing.registry import RECORD, SNAPSHOT, files_digest
 from workshop_lib.runtime import state_file
+from workshop_lib.schema.names import INDEX_OF_QUERY
 from workshop_lib.settings import Settings
-from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.progress import checkpoint, start_over
 
 OPEN: Final[dict[str, Callable[..., Any]]] = {
@@ -260,9 +260,9 @@ def printed(settings: Settings, customer: int, erase: bool) -> int:
 
 def state_of_streams(settings: Settings, customer: int, erase: bool) -> int:
     """Checkpoints: their state holds listeners, in a form that nobody can search. Counted whole."""
-    there = [query for query in QUERIES if checkpoint(settings, query).exists()]
+    there = [query for query in INDEX_OF_QUERY if checkpoint(settings, query).exists()]
     if erase:
-        for query in QUERIES:
+        for query in INDEX_OF_QUERY:
             start_over(settings, query)
         shutil.rmtree(settings.home / "spark-tmp", ignore_errors=True)
     return len(there)

@@ -31,7 +31,6 @@ from workshop_lib.schema import names
 from workshop_lib.schema.tables import INDICES
 from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import delete_topics
-from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.progress import start_over
 
 #: What learners make begins so; see ``stack.access``.
@@ -197,7 +196,7 @@ def put_back(settings: Settings) -> None:
             for each in sent:
                 each.get(60)
         if topic == settings.topic(names.PLAYS_TOPIC):
-            for query in QUERIES:
+            for query in names.INDEX_OF_QUERY:
                 start_over(settings, query)
         spool.unlink()
 

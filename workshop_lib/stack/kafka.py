@@ -209,9 +209,9 @@ def health(settings: Settings, port: int) -> str:
     except (KafkaError, OSError, ValueError) as error:
         return f"does not answer ({type(error).__name__})"
     try:
-        client.list_topics()
+        client.describe_cluster()
         return ""
     except KafkaError as error:
-        return f"does not list topics ({type(error).__name__})"
+        return f"does not describe itself ({type(error).__name__})"
     finally:
         client.close()

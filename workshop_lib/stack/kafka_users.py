@@ -34,7 +34,7 @@ ADMIN: Final = "admin"
 
 
 class Right(NamedTuple):
-    """``resource``: topic or group; ``name``: all, where it is ``*``."""
+    """``resource``: topic, group or cluster; ``name``: all, where it is ``*``."""
 
     resource: str
     name: str
@@ -45,6 +45,8 @@ def _topics(*operations: str) -> tuple[Right, ...]:
     return tuple(Right("topic", name, operations) for name in (PLAYS_TOPIC, DEAD_LETTER_TOPIC))
 
 
+#: Its id, brokers and groups: to know whose it is, and whether it is well.
+SEE_CLUSTER: Final = Right("cluster", "kafka-cluster", ("describe",))
 #: User → what it may do. Who may read or write a topic may describe it.
 RIGHTS: Final[dict[str, tuple[Right, ...]]] = {
     # Commands and notebooks: topics and groups of every name space, as Kafka's patterns know
@@ -52,6 +54,7 @@ RIGHTS: Final[dict[str, tuple[Right, ...]]] = {
     "kit": (
         Right("topic", "*", ("read", "write", "create", "delete", "describe_configs")),
         Right("group", "*", ("read", "describe", "delete")),
+        SEE_CLUSTER,
     ),
     # `workshop ship`, and Logstash.
     SHIPPER_SERVICE: _topics("write"),
@@ -62,8 +65,7 @@ RIGHTS: Final[dict[str, tuple[Right, ...]]] = {
     ),
     # `workshop verify`, `dlq show`.
     READER_SERVICE: _topics("read"),
-    # Health checks: whoever gets in is answered, with nothing.
-    "health": (),
+    "health": (SEE_CLUSTER,),
 }
 SERVICES: Final = (SHIPPER_SERVICE, STREAM_SERVICE, READER_SERVICE)
 ALL: Final = (*RIGHTS, ADMIN)
