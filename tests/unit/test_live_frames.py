@@ -11,7 +11,7 @@ from kafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 from live_world import BY_FIVE, EVENING, MINUTE, evening, record, report
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.lessons.live_view import groups, pictures, shape
+from workshop_lib.lessons.live_view import groups, pictures, shape, widget
 from workshop_lib.lessons.live_view.frames import (
     DROPPED,
     IN_ORDER,
@@ -196,3 +196,13 @@ def test_a_group_is_drawn_as_kafkas_administration_describes_it() -> None:
         "Ours: Stable, 1 changes seen. Members: Ann reads 0, 1; Cho reads nothing. "
         "Partitions: 0: 2 of 3, 1: none of 4."
     )
+
+
+def test_the_browser_gets_the_newest_frames_that_are_not_too_many_dots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(widget, "DOTS", 6)
+    assert [frame["batch"] for frame in widget.newest(evening())] == [3, 4]
+    monkeypatch.setattr(widget, "DOTS", 1)
+    assert [frame["batch"] for frame in widget.newest(evening())] == [4]
+    assert widget.newest([]) == []

@@ -12,7 +12,7 @@ window are one row. ``Frame`` has both numbers, and ``differs`` says where they 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -86,7 +86,7 @@ class Frame:
         return sum(dot.kind == kind for dot in self.dots)
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+        return dict(vars(self))
 
 
 def batch(progress: Mapping[str, Any]) -> Batch:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,9 +28,17 @@ from workshop_lib.settings import Settings
 
 #: What the slider offers, in minutes.
 LATENESSES: Final = (0, 5, 10, 15, 20, 30, 60)
-#: The browser keeps so many frames; older ones are in the sums.
+#: The browser gets so many frames and dots at most, each time; older ones are in the sums.
 KEPT: Final = 100
+DOTS: Final = 2000
 HERE: Final = Path(__file__).parent
+
+
+def newest(frames: Sequence[Frame]) -> list[dict[str, Any]]:
+    """The last frames for the browser: the newest, and as many before it as are allowed."""
+    dots = accumulate(len(frame.dots) for frame in reversed(frames[-KEPT:]))
+    count = max(1, sum(number <= DOTS for number in dots))
+    return [frame.as_data() for frame in frames[-count:]]
 
 
 class Player(anywidget.AnyWidget):
@@ -145,7 +154,7 @@ class StreamView(Player):
         try:
             for frame in frames(shape, batches(query, self._settings, self._stop)):
                 self.all_frames.append(frame)
-                self.frames = [each.as_data() for each in self.all_frames[-KEPT:]]
+                self.frames = newest(self.all_frames)
         except Exception as error:  # the picture ends, not the query; and it says so
             self.note = f"The picture has ended: {error}"
             return
