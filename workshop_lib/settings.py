@@ -178,6 +178,9 @@ class Settings(BaseSettings):
     spark_cores: int = Field(0, ge=0, description="most cores of a cluster; 0: all it has")
     spark_executor_memory: str = Field("512m", description="on a master of several machines")
     spark_short: bool = Field(False, description="Spark starts faster, and is slower after minutes")
+    servers_long: bool = Field(
+        False, description="Kafka and Elasticsearch start slower, and are faster after minutes"
+    )
     spark_ui: bool = Field(False, description="Spark's own page, on 127.0.0.1")
     shuffle_partitions: int = Field(os.cpu_count() or 2, ge=1, description="cores of the cluster")
     trigger_seconds: float = Field(2.0, ge=0, description="how often a stream starts a batch")

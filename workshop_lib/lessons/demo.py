@@ -99,7 +99,7 @@ def run(
     meter = Meter(announce)
     with meter.phase("total"):
         with meter.phase("servers"):
-            stack.up(settings)
+            stack.up(settings.model_copy(update={"servers_long": full or settings.servers_long}))
         settings = Settings(home=settings.home)  # now with the ports that were free
         with meter.phase("world"):
             make_world(settings, full)

@@ -70,6 +70,15 @@ class Java:
         return self.home / "bin" / "java"
 
 
+def compilers(long: bool) -> tuple[str, ...]:
+    """Options of a server: with the second compiler if it has work for minutes.
+
+    A server starts faster without it. Where all cores are busy, what it compiles pays off after
+    some 180,000 documents; see docs/benchmarks.md.
+    """
+    return () if long else (FIRST_COMPILER,)
+
+
 def parse_version(text: str) -> int | None:
     """The major version in what ``java -version`` or its settings say; None if there is none.
 

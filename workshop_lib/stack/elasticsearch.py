@@ -20,7 +20,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.identity import cluster_name
-from workshop_lib.runtime.java import FIRST_COMPILER, Java
+from workshop_lib.runtime.java import Java, compilers
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.schema.tables import INDICES
@@ -118,8 +118,8 @@ def prepare(
         {
             "ES_JAVA_HOME": str(java.home),
             # Neither heap dumps nor the collector's log, which may grow to 2 GB.
-            "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} {FIRST_COMPILER}"
-            " -XX:-HeapDumpOnOutOfMemoryError"
+            "ES_JAVA_OPTS": " ".join((f"-Xms{HEAP} -Xmx{HEAP}", *compilers(settings.servers_long)))
+            + " -XX:-HeapDumpOnOutOfMemoryError"
             " -Xlog:disable -Xlog:all=warning:stderr:utctime,level,tags",
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),

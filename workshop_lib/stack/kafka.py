@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
-from workshop_lib.runtime.java import FIRST_COMPILER, Java
+from workshop_lib.runtime.java import Java, compilers
 from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.process import Command
 from workshop_lib.settings import Settings, jaas
@@ -127,7 +127,8 @@ def prepare(
     return Command(
         [
             *start[:1],
-            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", FIRST_COMPILER, "-XX:+ExitOnOutOfMemoryError"),
+            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *compilers(settings.servers_long),
             *("-Djava.net.preferIPv4Stack=true", f"-Dlog4j2.configurationFile={log4j}"),
             *start[1:],
             *("kafka.Kafka", str(config)),
