@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import child
@@ -81,3 +82,20 @@ def test_it_lives_in_the_home_and_with_the_variables_it_is_given(
     variables = json.loads(child.log_file(settings, "told").read_text())
     assert variables["WORKSHOP_HOME"] == str(settings.home)
     assert variables["WORKSHOP_NAMESPACE"] == "x-"
+
+
+def test_another_process_reads_the_settings_that_it_was_handed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = settings.model_copy(
+        update={
+            "kafka_password": SecretStr("mine"),
+            "kafka_passwords": {"stream": SecretStr("its own")},
+            "sms_allowed_numbers": ["+12025550100"],
+        }
+    )
+    for name, value in child.environment(handed).items():
+        monkeypatch.setenv(name, value)
+    read = Settings()
+    for name in ("home", "kafka_password", "kafka_passwords", "sms_allowed_numbers"):
+        assert getattr(read, name) == getattr(handed, name), name

@@ -80,10 +80,14 @@ def check(settings: Settings, name: str, child: Child, title: str) -> None:
 def environment(settings: Settings) -> dict[str, str]:
     """The variables that give another process these settings."""
 
+    def plain(value: Any) -> Any:
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
     def text(value: Any) -> str:
-        if isinstance(value, SecretStr):
-            return value.get_secret_value()
-        return json.dumps(value) if isinstance(value, list) else str(value)
+        # As settings read them: what is made of several values is JSON.
+        if isinstance(value, list | dict):
+            return json.dumps(value, default=plain)
+        return str(plain(value))
 
     values = {name: getattr(settings, name) for name in settings.model_fields_set}
     return {f"WORKSHOP_{n.upper()}": text(v) for n, v in values.items() if v is not None}
