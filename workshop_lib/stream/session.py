@@ -108,7 +108,8 @@ def spark_session(
     with _stderr_to(settings.logs / "spark.log"), _own_signals():
         session = builder.getOrCreate()
     explain_ended_jvm(settings)
-    if settings.spark_master.startswith("spark://"):
+    # Of a session that was found, such as a notebook's own, the master may be another.
+    if str(session.sparkContext.master).startswith("spark://"):
         _wait_for_an_executor(session, settings)
     return session
 
