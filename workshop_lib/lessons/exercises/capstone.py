@@ -116,7 +116,7 @@ def _documents(settings: Settings, name: str, *fields: str) -> pd.DataFrame:
     if guessed:
         raise NotYet(f"Your field {guessed[0]} is of type text: it was not in the mapping.")
     if not client.count(index=index)["count"]:
-        raise NotYet(f"Your index {index} is empty.")
+        raise NotAttempted(f"There is nothing in index {index} yet.")  # stream.py makes all four
     return live.documents(settings, f"capstone-{name}", *fields)
 
 
