@@ -238,8 +238,8 @@ def show(settings: Settings, services: list[ServiceStatus], as_json: bool) -> No
 def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     """Check this machine: Python, Java, memory, disk, files, ports, servers.
 
-    With --docker: Docker, its memory, ports. Changes nothing. Exit code 1 if something must be
-    done first. Example: workshop doctor
+    With --docker: Docker, its memory, ports. Changes nothing. The last line says whether this
+    machine is ready; exit code 1 if something must be done first. Example: workshop doctor
     """
     from workshop_lib.stack import docker_preflight, preflight
 
@@ -254,6 +254,9 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
             say(f"{mark} {f.name}: {f.found}")
             if not f.ok:
                 say(f"     → {f.todo}")
+        wrong = [f.name for f in findings if not f.ok]
+        ready = "This machine is ready. `make demo` tries the whole pipeline on it."
+        say(f"Not ready yet: {', '.join(wrong)}. Do what the arrows say." if wrong else ready)
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 

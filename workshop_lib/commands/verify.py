@@ -57,7 +57,7 @@ def print_scorecard(scored: list[Stage]) -> None:
     say(
         f"[green]All {total} checks hold.[/green]"
         if not wrong
-        else f"[red]{wrong} of {total} checks do not hold.[/red]"
+        else f"[red]{wrong} of {total} checks fail.[/red]"
     )
 
 

@@ -2,7 +2,7 @@
 
 In: the Redis stream ``sms:outbox``, read by consumer group ``sms``. Out: one entry at a time
 for one worker. An entry is acknowledged when all is done, so that one whose worker died is
-claimed by another after ``sms_claim_seconds``. Every call bears being repeated: the answer to
+claimed by another after ``sms_claim_seconds``. Every call may be repeated: the answer to
 one that Redis has carried out may have been lost.
 """
 

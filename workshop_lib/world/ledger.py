@@ -46,7 +46,7 @@ def count_hits(plays: Plays) -> int:
     """As many as ``interest_hits`` finds among ``plays``, each once: one sort of one number.
 
     Plays of one customer and track lie on a line of time; the lines are laid end to end with
-    more than the limit between them. Raises ``OverflowError`` when 64 bits do not hold that.
+    more than the limit between them. Raises ``OverflowError`` when that does not fit into 64 bits.
     """
     if not len(plays):
         return 0
