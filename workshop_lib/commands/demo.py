@@ -8,7 +8,6 @@ import webbrowser
 import typer
 
 from workshop_lib.commands.stack import WITHOUT
-from workshop_lib.lessons.five_minutes import DEAD_LETTERS, END, STORY, TRACE
 from workshop_lib.runtime.console import err, say
 from workshop_lib.runtime.progress import RichProgress
 from workshop_lib.settings import Settings
@@ -85,6 +84,8 @@ def demo(
 
 def _tell(phase: str) -> None:
     """What to look at in this phase, above the bars."""
+    from workshop_lib.lessons.five_minutes import STORY
+
     if phase in STORY:
         err.print(f"\n[bold]{STORY[phase]}[/bold]\n")
 
@@ -93,6 +94,7 @@ def _closing() -> None:
     """One listener, the dead letters, and where to go on."""
     from workshop_lib.commands.ingest import dlq_show
     from workshop_lib.commands.verify import trace
+    from workshop_lib.lessons.five_minutes import DEAD_LETTERS, END, TRACE
 
     say(f"\n[bold]{TRACE}[/bold]\n")
     trace(0, last=23, as_json=False)
