@@ -192,6 +192,10 @@ SENT: dict[str, tuple[Callable[[Settings], None], str | None]] = {
     "all twice": (sent(order=lambda plays: plays + plays), None),
     "no key": (sent(lambda play: None), "some without a key"),
     "by event": (sent(lambda play: str(play.event_id).encode()), "always have the same key"),
+    "a listener in two": (
+        sent(partition=lambda play: play.event_id % 2),
+        "has plays in 2 partitions",
+    ),
     "one for all": (sent(lambda play: b"0"), "in one partition"),
     "reversed": (sent(order=lambda plays: plays[::-1]), "in the order of the log"),
     "no JSON": (sent(value=lambda play: b"x"), "Send the play as JSON"),

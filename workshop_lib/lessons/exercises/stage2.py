@@ -240,7 +240,8 @@ def by_listener(settings: Settings) -> None:
     if split:
         raise NotYet(
             f"Your listener {split[0]} has plays in {len(where[split[0]])} partitions: they are"
-            " read in no order. The same listener must always have the same key."
+            " read in no order. The same listener must always have the same key, and with it the"
+            " same partition."
         )
     _in_order(sent, plays, order)
 
