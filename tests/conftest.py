@@ -130,7 +130,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from workshop_lib.stream.session import spark_session
 
     home = tmp_path_factory.mktemp("spark 한글")
-    settings = Settings(home=home, spark_master="local[2]", shuffle_partitions=2)
+    # Hundreds of tests run queries in it, and Spark keeps something of each ended one.
+    settings = Settings(
+        home=home, spark_master="local[2]", shuffle_partitions=2, spark_driver_memory="2g"
+    )
     session = spark_session(settings, short=True)
     yield session
     session.stop()
