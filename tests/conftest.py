@@ -51,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> plan.Longest
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     for item in items:
-        for fixture, marker in (("running_stack", "stack"), ("spark", "spark")):
+        for fixture, marker in (("running_stack", "stack"), ("walk", "stack"), ("spark", "spark")):
             if fixture in item.fixturenames:
                 item.add_marker(marker)
     plan.longest_first(items)

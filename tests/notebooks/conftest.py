@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from begun_world import of_its_own
 
+from workshop_lib import stack
 from workshop_lib.lessons import begin
 from workshop_lib.lessons.begin import start_over
 from workshop_lib.settings import Settings
@@ -29,3 +30,18 @@ def begun(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
     settings = of_its_own(running_stack, tmp_path_factory.mktemp("begun"))
     yield start_over(4, settings)
     reset(settings)
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Servers of the notebooks alone: others would miss the one that notebook 09 kills."""
+    home = os.environ.get("WORKSHOP_TEST_HOME")
+    if home:
+        yield Settings(home=Path(home))
+        return
+    settings = Settings(home=tmp_path_factory.mktemp("walk") / "home 한글")
+    stack.up(settings)
+    try:
+        yield Settings(home=settings.home)  # read again, with the ports that were free
+    finally:
+        stack.remove(settings)

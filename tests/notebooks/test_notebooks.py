@@ -1,8 +1,8 @@
 """Every notebook runs from its first cell to its last on the real servers.
 
-Each is executed by nbval in a process of its own, in order, with one home and one namespace
-for the walk as a learner has. A failing one does not hide the others. Notebooks are committed
-without outputs, which would answer their questions. What cells tagged ``nbval-check-output``
+Each is executed by nbval in a process of its own, in order, with one home, one namespace and
+servers for the walk as a learner has: the last notebook kills one of them. A failing one does
+not hide the others. Notebooks are committed without outputs, which would answer their questions. What cells tagged ``nbval-check-output``
 print is the same each time; it is kept beside this file, in ``outputs/``, and compared.
 
 With WORKSHOP_RECORD_OUTPUTS=1 it is written anew from a run of each notebook.
@@ -96,19 +96,17 @@ def test_there_are_ten_notebooks() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_the_first_cell_to_the_last(
-    notebook: Path, running_stack: Settings, tmp_path: Path
+    notebook: Path, walk: Settings, tmp_path: Path
 ) -> None:
     if os.environ.get("WORKSHOP_RECORD_OUTPUTS"):
-        record(notebook, tmp_path, running_stack)
+        record(notebook, tmp_path, walk)
         return
-    done = execute(with_outputs(notebook, tmp_path), running_stack)
+    done = execute(with_outputs(notebook, tmp_path), walk)
     assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.mark.stack
-def test_another_output_than_the_expected_one_is_noticed(
-    tmp_path: Path, running_stack: Settings
-) -> None:
+def test_another_output_than_the_expected_one_is_noticed(tmp_path: Path, walk: Settings) -> None:
     spoiled = tmp_path / "spoiled.ipynb"
     cells = [
         nbformat.v4.new_code_cell(
@@ -121,7 +119,7 @@ def test_another_output_than_the_expected_one_is_noticed(
     ]
     kernel = read(NOTEBOOKS[0]).metadata
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), spoiled)
-    done = execute(spoiled, running_stack)
+    done = execute(spoiled, walk)
     assert "1 failed, 1 passed" in done.stdout, done.stdout[-4000:]
 
 
