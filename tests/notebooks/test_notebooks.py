@@ -2,8 +2,9 @@
 
 Each is executed by nbval in a process of its own, in order, with one home, one namespace and
 servers for the walk as a learner has: the last notebook kills one of them. A failing one does
-not hide the others. Notebooks are committed without outputs, which would answer their questions. What cells tagged ``nbval-check-output``
-print is the same each time; it is kept beside this file, in ``outputs/``, and compared.
+not hide the others. Notebooks are committed without outputs, which would answer their
+questions. What cells tagged ``nbval-check-output`` print is the same each time; it is kept
+beside this file, in ``outputs/``, and compared.
 
 With WORKSHOP_RECORD_OUTPUTS=1 it is written anew from a run of each notebook.
 """
