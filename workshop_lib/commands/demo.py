@@ -45,6 +45,7 @@ def demo(
     settings = settings_of(docker)
     if five and (full or settings.stack == "docker"):
         raise typer.BadParameter("--five is the small demo on the embedded servers.")
+    keep = keep or five
     if not yes and sys.stdin.isatty() and _someones_work(settings):
         typer.confirm("This clears what you replayed and streamed before. Go on?", abort=True)
     if settings.stack == "docker":
@@ -72,13 +73,12 @@ def demo(
         if five:
             _closing()
     finally:
-        if not (keep or five):
+        if not keep:
             stack.down(settings)
-    if five:
-        raise typer.Exit(0 if result["ok"] else 1)
-    say("What to try next:")
-    for line in NEXT if keep else NEXT_AFTER_DOWN:
-        say("  " + line)
+    if not five:
+        say("What to try next:")
+        for line in NEXT if keep else NEXT_AFTER_DOWN:
+            say("  " + line)
     raise typer.Exit(0 if result["ok"] else 1)
 
 
@@ -130,7 +130,7 @@ NEXT = (
 )
 NEXT_AFTER_DOWN = (
     "workshop demo --keep       the same, with the servers left up to look around",
-    "jupyter lab notebooks      the guided walk, step by step",
+    "workshop lab               the guided walk, step by step",
 )
 
 

@@ -8,8 +8,8 @@ an archive for one kind of machine with everything that comes from a network bes
 
 from __future__ import annotations
 
-import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -42,8 +42,8 @@ PACKING: Final = "Packing, MB"
 
 def kind_of_machine() -> str:
     """System, processor and Python of this machine; a bundle fits others of the same kind."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return f"{platform.system()}-{platform.machine()}-python{version}".lower()
+    found: str = runpy.run_path(str(PROJECT / ".ci" / "kind.py"))["kind"]()
+    return found
 
 
 def files(everything: bool = False) -> list[Path]:
@@ -105,14 +105,14 @@ def bundle(target: Path, everything: bool = False, progress: Progress = silent) 
 
 
 def _fetch_wheels(folder: Path) -> None:
-    """Every package of the lock file, and what pyspark is built with, verified by its hash."""
+    """Every package of the lock file, verified by its hash, and wheel, which builds pyspark."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q")
     lock, others = PROJECT / "requirements.lock", folder / "others.lock"
     others.write_text(of_other_patches(lock.read_text()))
     for what in (
         ("--require-hashes", "-r", str(lock)),
         ("--require-hashes", "-r", str(others)),
-        ("wheel", "packaging"),
+        ("wheel",),
     ):
         done = subprocess.run(
             [*pip, "--no-deps", "-d", str(folder / "wheels"), *what],
