@@ -24,7 +24,9 @@ from workshop_lib.runtime.identity import ADDRESS
 from workshop_lib.settings import Settings
 
 for name, port in PORTS.items():
-    os.environ.setdefault(name, port)
+    # A worker inherits the environment of the process that started it, which has read this file.
+    if "PYTEST_XDIST_WORKER" in os.environ or name not in os.environ:
+        os.environ[name] = port
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")

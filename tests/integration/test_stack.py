@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -41,8 +42,24 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def up(home: Path, taken_port: int) -> Settings:
-    stack.up(Settings(home=home, redis_port=taken_port))
+def said_at_start() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def up(home: Path, taken_port: int, said_at_start: list[str]) -> Settings:
+    """Redis's port is taken before it is chosen, that of Kafka's controller just afterwards."""
+    find = process.free_port
+    faster = iter((taken_port,))
+
+    def free_port(wanted: int, taken: set[int] | None = None) -> int:
+        is_controller = wanted == settings.kafka_port + 1
+        return next(faster, find(wanted, taken)) if is_controller else find(wanted, taken)
+
+    settings = Settings(home=home, redis_port=taken_port)
+    with pytest.MonkeyPatch.context() as patch, messages_to(said_at_start.append):
+        patch.setattr(process, "free_port", free_port)
+        stack.up(settings)
     return Settings(home=home)
 
 
@@ -66,6 +83,33 @@ def test_a_taken_port_was_moved_and_the_settings_know(up: Settings, taken_port: 
     assert redis.port != taken_port
     assert up.redis_address == f"redis://127.0.0.1:{redis.port}/0"
     assert redis_client(up).ping()
+
+
+def test_a_port_that_is_taken_after_it_was_chosen_costs_another_start(
+    up: Settings, taken_port: int, said_at_start: list[str]
+) -> None:
+    assert "Another program took a port of kafka: trying another one." in said_at_start
+    started = [said for said in said_at_start if said.startswith("Starting kafka")]
+    assert len(started) == 2 and "crashed" not in started[1]
+    ports = json.loads((up.home / "ports.json").read_text())
+    assert len(set(ports.values()) | {taken_port}) == 6
+    create_topics(up)  # its users were let in
+
+
+def test_a_user_reads_why_a_server_ended_not_its_last_words(tmp_path: Path) -> None:
+    log = tmp_path / "elasticsearch.log"
+    log.write_text(
+        "[INFO ] starting\n[ERROR][Elasticsearch] fatal exception: BindException: 127.0.0.1:9300\n"
+        "\tat org.example.Main.main(Main.java:1)\nCaused by: first\n\tat x\nCaused by: no entry\n"
+        "[INFO ] closing\n[INFO ] closed\n\nERROR: it died\n"
+    )
+    assert process.why(log) == (
+        "[ERROR][Elasticsearch] fatal exception: BindException: 127.0.0.1:9300"
+        " | Caused by: no entry"
+    )
+    log.write_text("one\ntwo\n")
+    assert process.why(log) == "one | two" == process.tail(log)
+    assert process.why(tmp_path / "none") == "no log"
 
 
 def test_they_listen_on_this_machine_only(up: Settings) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import random
+import re
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -197,3 +198,22 @@ def tail(log: Path, lines: int = 3) -> str:
     if not log.exists():
         return "no log"
     return " | ".join(log.read_text(errors="replace").strip().splitlines()[-lines:])[-600:]
+
+
+#: How Java, valkey and Node say that another process has the port.
+PORT_TAKEN = re.compile("address already in use", re.IGNORECASE)
+#: A line that says why; stack traces stand between such lines.
+REASON = re.compile(r"^Caused by: |\bERROR\b|\bFATAL\b")
+
+
+def port_was_taken(log: Path) -> bool:
+    """Whether the log says that another process listens on the port."""
+    return log.exists() and bool(PORT_TAKEN.search(log.read_text(errors="replace")))
+
+
+def why(log: Path) -> str:
+    """Why a process ended, in one line: its first error and the last cause, or its last lines."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    found = [line[:300] for line in lines if REASON.search(line)]
+    causes = [line for line in found if line.startswith("Caused by: ")]
+    return " | ".join([*found[:1], *causes[-1:]]) or tail(log)

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a server waits for the port that it had.
 PORT_SECONDS = 10
+#: How often servers are started when another program takes a port meanwhile.
+STARTS = 3
 VERSIONS = {
     "kafka": kafka.VERSION,
     "elasticsearch": elasticsearch.VERSION,
@@ -124,34 +126,75 @@ def up(
     """
     make_private(settings.home)
     with _alone(settings):
-        pids = _pids(settings)
-        running = {name for name in VERSIONS if process.find(name, pids)}
-        if running == set(VERSIONS):
+        before, recorded = _running(settings), (settings.home / "stack.json").exists()
+        if before == set(VERSIONS) and recorded:
             now = status(settings)
-            if all(service.ok for service in now) and (settings.home / "stack.json").exists():
+            if all(service.ok for service in now):
                 return now
         java = find_or_install()
         artifacts.ensure(settings, log_tenths())
-        ports = _choose_ports(settings, running)
-        save(settings.home / "ports.json", ports, indent=2)
         identity = kafka.cluster_id(settings.home / "kafka") or kafka.new_cluster_id()
         try:
-            for name, prepare in _commands(settings, ports, java, identity).items():
-                if name in running:
-                    continue
-                again = " again: it had crashed" if process.is_stale(name, pids) else ""
-                logger.info("Starting %s %s on port %d%s", name, VERSIONS[name], ports[name], again)
-                process.start(name, prepare(), pids, _log(settings, name))
-            for name in VERSIONS:
-                _wait_for(settings, name, ports[name])
-            if "kafka" not in running:
+            ports = _start(settings, java, identity)
+            # It may also have been started by an `up` that did not get so far.
+            if "kafka" not in before or not recorded:
                 kafka.admit(settings, ports["kafka"])
         except KeyboardInterrupt:
-            for name in set(VERSIONS) - running:
-                process.stop(name, pids)
+            for name in set(VERSIONS) - before:
+                process.stop(name, _pids(settings))
             raise
         _remember(settings, ports, identity)
         return status(settings)
+
+
+def _running(settings: Settings) -> set[str]:
+    return {name for name in VERSIONS if process.find(name, _pids(settings))}
+
+
+class _PortTaken(WorkshopError):
+    """Another process took the port of ``server`` after it was found free."""
+
+    def __init__(self, server: str, log: Path) -> None:
+        super().__init__(
+            f"{server} ended while starting: another program took its port.",
+            f"Run the same command again; the whole log is {log}.",
+        )
+        self.server = server
+
+
+def _start(settings: Settings, java: Java, identity: str) -> dict[str, int]:
+    """Start each server that does not run and wait until all are well; their ports.
+
+    Seconds pass between finding a port free and listening on it. A server that another
+    process was faster than is started again on another port.
+    """
+    earlier, pids = _recorded_ports(settings), _pids(settings)
+    for last in (*[False] * (STARTS - 1), True):
+        running = _running(settings)
+        ports = _choose_ports(settings, running)
+        save(settings.home / "ports.json", ports, indent=2)
+        for name, prepare in _commands(settings, ports, java, identity).items():
+            if name in running:
+                continue
+            again = " again: it had crashed" if process.is_stale(name, pids) else ""
+            logger.info("Starting %s %s on port %d%s", name, VERSIONS[name], ports[name], again)
+            process.start(name, prepare(), pids, _log(settings, name))
+        try:
+            for name in VERSIONS:
+                _wait_for(settings, name, ports[name])
+            return ports
+        except _PortTaken as error:
+            if last:
+                raise
+            logger.info("Another program took a port of %s: trying another one.", error.server)
+            process.forget(error.server, pids)
+            kept = {
+                name: port
+                for name, port in ports.items()
+                if name in earlier or name.split("-")[0] != error.server
+            }
+            save(settings.home / "ports.json", kept, indent=2)
+    raise AssertionError  # the last round returns or raises
 
 
 def _wait_for(settings: Settings, name: str, port: int) -> None:
@@ -159,8 +202,10 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
 
     def well() -> bool:
         if process.find(name, _pids(settings)) is None:
+            if process.port_was_taken(log):
+                raise _PortTaken(name, log)
             raise WorkshopError(
-                f"{name} ended while starting: {process.tail(log)}",
+                f"{name} ended while starting: {process.why(log)}",
                 f"The whole log is {log}; `workshop doctor` checks the machine.",
             )
         return not HEALTH[name](settings, port)
@@ -172,7 +217,7 @@ def _wait_for(settings: Settings, name: str, port: int) -> None:
             raise
         raise WorkshopError(
             f"{name} {HEALTH[name](settings, port) or 'is not well'} after {SERVER_SECONDS} s:"
-            f" {process.tail(log)}",
+            f" {process.why(log)}",
             f"The whole log is {log}; `workshop doctor` checks the machine.",
         ) from None
 
