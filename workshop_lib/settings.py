@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     shuffle_partitions: int = Field(os.cpu_count() or 2, ge=1, description="cores of the cluster")
     trigger_seconds: float = Field(2.0, ge=0, description="how often a stream starts a batch")
     watermark_minutes: int = Field(15, ge=1, description="how late an event may come")
-    batch_records: int = Field(20_000, ge=0, description="most in one batch; 0: no limit")
+    batch_records: int = Field(100_000, ge=0, description="most in one batch; 0: no limit")
     patience_seconds: float = Field(60, ge=0, description="a stream waits so long for a server")
 
     plays_partitions: int = Field(4, ge=1)

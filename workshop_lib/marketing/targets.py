@@ -7,8 +7,8 @@
 
 In: the records of topic ``plays``, the reference tables, the active model. Out: documents in
 index ``targets`` and entries of the outbox, each once however often a batch is written. The
-first steps are ``workshop_lib.stream``'s; the model's features come from its own snapshot,
-joined by customer id; ``decide`` is in ``outbox``.
+first steps are ``workshop_lib.stream``'s; the scores come from the model and the features of
+its own snapshot, joined by customer id; ``decide`` is in ``outbox``.
 """
 
 from __future__ import annotations
@@ -50,12 +50,11 @@ BELOW_GOLD: Final = tuple(LEVEL[code] for code in sorted(LEVEL)[:-1])
 
 
 class ScoringModel(NamedTuple):
-    """A model ready to score; ``features``: customer_id and the model's features."""
+    """A model ready for use; ``selected``: customer_id and score of those whom it selects."""
 
     version: str
     threshold: float
-    pipeline: PipelineModel
-    features: DataFrame
+    selected: DataFrame
 
 
 def targets_query(
@@ -83,24 +82,29 @@ def eligible(listeners: DataFrame) -> DataFrame:
     )
 
 
-def with_score(candidates: DataFrame, model: ScoringModel) -> DataFrame:
-    """Those plays whose listener the model selects, with its version, score and threshold.
+def scoring_model(
+    version: str, threshold: float, pipeline: PipelineModel, features: DataFrame
+) -> ScoringModel:
+    """``features``: customer_id and the model's features, null where there is no history.
 
-    A customer without features in the snapshot is nobody the model can say anything about.
+    They are of the model's snapshot and do not change with a play, so each listener is scored
+    once, not with every play. A customer without features is nobody the model can say anything
+    about.
     """
-    known = candidates.join(F.broadcast(model.features), "customer_id")
-    return (
-        score(model.pipeline, known)
-        .where(F.col("score") >= model.threshold)
-        .select(
-            "customer_id",
-            "event_id",
-            F.unix_millis("played_at").alias("played_ms"),
-            *LISTENER,
-            "score",
-            F.lit(model.threshold).alias("threshold"),
-            F.lit(model.version).alias("model_version"),
-        )
+    scored = score(pipeline, features.dropna()).where(F.col("score") >= threshold)
+    return ScoringModel(version, threshold, scored.select("customer_id", "score").cache())
+
+
+def with_score(candidates: DataFrame, model: ScoringModel) -> DataFrame:
+    """Those plays whose listener the model selects, with its version, score and threshold."""
+    return candidates.join(F.broadcast(model.selected), "customer_id").select(
+        "customer_id",
+        "event_id",
+        F.unix_millis("played_at").alias("played_ms"),
+        *LISTENER,
+        "score",
+        F.lit(model.threshold).alias("threshold"),
+        F.lit(model.version).alias("model_version"),
     )
 
 
@@ -185,7 +189,7 @@ class ActiveModel:
         if self.model and self.model.version == version:
             return None
         if self.model:
-            self.model.features.unpersist()
+            self.model.selected.unpersist()
             self.model = None
         if version is None:
             return "no accepted model yet: `workshop train` makes one"
@@ -194,10 +198,10 @@ class ActiveModel:
         except WorkshopError as error:
             return str(error)
         snapshot = self.spark.read.parquet(str(model.snapshot))
-        self.model = ScoringModel(
+        self.model = scoring_model(
             version,
             model.threshold,
             PipelineModel.load(str(model.pipeline)),
-            snapshot.select("customer_id", *model.feature_names).dropna().cache(),
+            snapshot.select("customer_id", *model.feature_names),
         )
         return None

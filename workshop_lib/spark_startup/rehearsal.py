@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 
 from workshop_lib.marketing.learn import learn
 from workshop_lib.marketing.registry import Model
-from workshop_lib.marketing.targets import ScoringModel, eligible, with_score
+from workshop_lib.marketing.targets import eligible, scoring_model, with_score
 from workshop_lib.runtime import class_archive
 from workshop_lib.schema.names import PLAYS_INDEX
 from workshop_lib.schema.play import MalformedPlay, parse, to_json
@@ -115,10 +115,9 @@ def _stream(records: DataFrame, settings: Settings, reference: Reference) -> Non
 
 def _write(plays: DataFrame, model: Model, reference: Reference) -> None:
     """Documents of plays, and the listeners that the model chooses."""
-    full = enrich(plays, reference).withColumn("processed_at", F.current_timestamp())
-    _nowhere(document(full, PLAYS_INDEX, F.col("event_id")))
+    _nowhere(document(enrich(plays, reference), PLAYS_INDEX, F.col("event_id")))
     habits = plays.sparkSession.read.parquet(str(model.snapshot))
-    scorer = ScoringModel("", 0.0, PipelineModel.load(str(model.pipeline)), habits.dropna().cache())
+    scorer = scoring_model("", 0.0, PipelineModel.load(str(model.pipeline)), habits)
     listeners = eligible(with_listener(plays, reference.customers))
     _nowhere(with_score(with_place(listeners, reference.places), scorer))
 

@@ -64,7 +64,6 @@ def plays_query(
     documents = (
         records.transform(parse, settings)
         .transform(enrich, reference)
-        .withColumn("processed_at", F.current_timestamp())
         .transform(document, PLAYS_INDEX, F.col("event_id"), *ORIGIN, "reason")
     )
     bad, good = send_to_dead_letter(settings, "stream"), write_to_index(settings, PLAYS_INDEX)

@@ -165,7 +165,7 @@ class QueryRun:
 
     def follow(self, report: Report | None) -> None:
         """Read what is new in Spark's reports into the progress file; raise if it has failed."""
-        for each in self.query.recentProgress:
+        for each in self._new_reports():
             if each["batchId"] <= self.reported or "addBatch" not in each["durationMs"]:
                 continue  # known, or a trigger that found nothing new
             self.reported = each["batchId"]
@@ -180,6 +180,14 @@ class QueryRun:
             )
             record_failure(self.settings, self.name, failed.message)
             raise failed
+
+    def _new_reports(self) -> list[Any]:
+        """Spark's reports since the last one that was read; all that it keeps are slow to read."""
+        latest = self.query.lastProgress
+        if latest is None or latest["batchId"] <= self.reported:
+            return []
+        next_one = latest["batchId"] == self.reported + 1
+        return [latest] if next_one else list(self.query.recentProgress)
 
     def _speed(self, spark_report: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
         """Speed and lag after a batch; ``seconds_left`` at the mean speed since the start."""

@@ -15,6 +15,8 @@ CUSTOMERS = (
 )
 TRACKS = "track_id int, title string, artist string, length_seconds int"
 PLACES = "zip string, state string, lat double, lon double"
+#: Tables of more bytes are data that a plan points to, not a part of it.
+_NOT_IN_THE_PLAN = ("spark.sql.execution.arrow.localRelationThreshold", "0")
 
 
 class Reference(NamedTuple):
@@ -28,9 +30,17 @@ class Reference(NamedTuple):
 def to_spark(
     spark: SparkSession, customers: pd.DataFrame, tracks: pd.DataFrame, places: pd.DataFrame
 ) -> Reference:
-    """The three pandas tables as Spark ones, with the columns and types above."""
+    """The three pandas tables as Spark ones, with the columns and types above.
+
+    They are cached in Spark's columns. As rows of the plan, which small tables are by default,
+    every batch of every query would copy them when it is planned, and keep its copy.
+    """
     tables = ((customers, CUSTOMERS), (tracks, TRACKS), (places, PLACES))
-    return Reference(*(_table(spark, frame, schema) for frame, schema in tables))
+    spark.conf.set(*_NOT_IN_THE_PLAN)
+    try:
+        return Reference(*(_table(spark, frame, schema).cache() for frame, schema in tables))
+    finally:
+        spark.conf.unset(_NOT_IN_THE_PLAN[0])
 
 
 def load(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -35,6 +35,8 @@ JVM = (
     f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
     " -XX:+UseParallelGC -Xms512m -XX:+ExitOnOutOfMemoryError"
 )
+#: What is kept of ended jobs, stages and queries.
+RETAINED = ("ui.retainedJobs", "ui.retainedStages", "sql.ui.retainedExecutions")
 #: Of a job of seconds: it ends before the second compiler pays off.
 SHORT = java.FIRST_COMPILER
 
@@ -71,6 +73,13 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         # A batch without data would only clear old state, which the next one does as well.
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
+        # Hash tables grow by pages. The default page, 16 MB with a heap of 1 GB, is given to each
+        # of the small tables that every batch of every query broadcasts.
+        "spark.buffer.pageSize": "1m",
+        # What Spark's page shows of ended batches: 1,000 of each would be 100 MB of the heap.
+        **{f"spark.{kept}": "50" for kept in RETAINED},
+        # One version of the state in memory, not two; a batch that fails reads its own from disk.
+        "spark.sql.streaming.maxBatchesToRetainInMemory": "1",
         # Queries share the cores fairly; first come, first served would starve two of three.
         "spark.scheduler.mode": "FAIR",
         # A path, not a URI: Hadoop's paths would take %20 for what stands in the name.

@@ -46,16 +46,28 @@ def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFram
 
 
 def parse(records: DataFrame, settings: Settings) -> DataFrame:
-    """``records`` with the play's fields, ``arrived_at`` and ``reason`` (null: a good play)."""
+    """``records`` with the play's fields, two clocks, and ``reason`` (null: a good play).
+
+    The clocks: ``arrived_at`` is Kafka's, ``processed_at`` is when Spark began the batch.
+    """
+    # As a row to join with. A column with the time would stand as a number in the code that
+    # Spark generates, and this code would be compiled anew for each batch.
+    clock = records.sparkSession.range(1).select(F.current_timestamp().alias("processed_at"))
     text = F.col("value").cast("string")
     json = F.from_json(
         text, _JSON, {"columnNameOfCorruptRecord": "broken", "allowSingleQuotes": "false"}
     )
     # Columns of their own: Spark works each out once, however often the checks ask for it.
-    read = records.withColumn("text", text).withColumn("json", json).withColumn("moment", _moment())
+    read = (
+        records.crossJoin(F.broadcast(clock))
+        .withColumn("text", text)
+        .withColumn("json", json)
+        .withColumn("moment", _moment())
+    )
     return read.select(
         *ORIGIN,
         F.col("timestamp").alias("arrived_at"),
+        "processed_at",
         *(F.col(f"json.{name}") for name in PLAY if name != "played_at"),
         F.col("moment").alias("played_at"),
         _reason(settings).alias("reason"),
@@ -63,7 +75,7 @@ def parse(records: DataFrame, settings: Settings) -> DataFrame:
 
 
 def plays(parsed: DataFrame) -> DataFrame:
-    """The good plays: the fields of ``schema.play.PLAY``, ``arrived_at`` and the origin."""
+    """The good plays: the fields of ``schema.play.PLAY``, both clocks and the origin."""
     return parsed.where(F.col("reason").isNull()).drop("reason")
 
 
@@ -82,7 +94,7 @@ def _moment() -> Column:
 def _reason(settings: Settings) -> Column:
     """Why the record is malformed: the first line of the table that holds."""
     # The broker's clock and ours; where the producer dates its records, it cannot put off ours.
-    now = F.least(F.col("timestamp"), F.current_timestamp())
+    now = F.least("timestamp", "processed_at")
     latest = now + F.expr(f"INTERVAL {settings.future_tolerance_seconds} SECONDS")
     table = (
         (F.col("value").isNull(), "the value is empty"),
