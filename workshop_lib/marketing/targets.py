@@ -64,6 +64,7 @@ def targets_query(
     connections.prepare(settings, TARGETS_INDEX)
     optouts.load(settings)
     active = ActiveModel(records.sparkSession, settings)
+    active.load()
     candidates = (
         records.transform(parse, settings)
         .transform(plays)
@@ -168,6 +169,15 @@ class ActiveModel:
         self.spark, self.settings = spark, settings
         self.model: ScoringModel | None = None
         self._note = settings.home / "stream" / "targets-model.json"
+
+    def load(self) -> None:
+        """Load the current model, if there is one, before the first batch asks for it.
+
+        That is many small jobs, and each would wait for tasks of the other queries.
+        """
+        self._activate(registry.current_version(self.settings))
+        if self.model:
+            self.model.selected.count()
 
     def begin(self, batch: int) -> dict[str, Any]:
         """Take the model for ``batch``; for the progress: ``model`` (its version or None) and

@@ -60,10 +60,12 @@ class _Speed(ProgressColumn):
 class RichProgress:
     """A ``Progress`` on a console: a bar for each step with a total.
 
-    Steps without a total follow one another on one line, and it disappears at the end.
+    Steps without a total follow one another on one line, and it disappears at the end. In a
+    file, which shows bars at the end only, a line is logged for every tenth of a step.
     """
 
     def __init__(self, console: Console) -> None:
+        self._log = silent if console.is_terminal else log_tenths()
         self._bars = Bars(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}"),
@@ -78,6 +80,7 @@ class RichProgress:
     def __call__(
         self, step: str, done: float = 0, total: float | None = None, detail: str = ""
     ) -> None:
+        self._log(step, done, total, detail)
         amount = detail or (f"{done:,.0f}/{total:,.0f}" if total else "")
         name = step if total is not None else ""
         if name not in self._tasks:

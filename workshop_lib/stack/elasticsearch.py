@@ -20,7 +20,7 @@ from elasticsearch import ApiError, Elasticsearch, TransportError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.identity import cluster_name
-from workshop_lib.runtime.java import Java, compilers
+from workshop_lib.runtime.java import FEW_ARENAS, Java, compilers
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.schema.tables import INDICES
@@ -123,6 +123,7 @@ def prepare(
             " -Xlog:disable -Xlog:all=warning:stderr:utctime,level,tags",
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),
+            **FEW_ARENAS,
         },
         user,
         folder / "logs",

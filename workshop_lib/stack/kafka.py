@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
-from workshop_lib.runtime.java import Java, compilers
+from workshop_lib.runtime.java import FEW_ARENAS, Java, compilers
 from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.process import Command
 from workshop_lib.settings import Settings, jaas
@@ -133,7 +133,7 @@ def prepare(
             *start[1:],
             *("kafka.Kafka", str(config)),
         ],
-        {},
+        FEW_ARENAS,
         folder=folder,
     )
 

@@ -58,7 +58,8 @@ def run(
             reference = to_spark(spark, *tables)
             running: list[QueryRun] = []
             try:
-                for name in names:
+                # Those of other stages first: they may have something to load.
+                for name in sorted(names, key=lambda name: name in QUERIES):
                     running.append(
                         QueryRun(spark, settings, name, builders[name], reference, available_now)
                     )

@@ -69,6 +69,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # Small batches every two seconds: planning each again while it runs costs more.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # Rows that Python has in hand at once, in each of its processes.
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
         # Above the default of 128 keys, lists of plays are collected by sorting, not by hashing.
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         # A batch without data would only clear old state, which the next one does as well.
@@ -102,6 +104,7 @@ def spark_session(
     # The Java that doctor found, whatever JAVA_HOME or PATH say.
     os.environ["JAVA_HOME"] = str(java.find().home)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ |= java.FEW_ARENAS
     config = options(settings, name, artifacts.spark_jars(settings))
     temporary = _temporary(settings)
     if settings.spark_master.startswith("local"):
