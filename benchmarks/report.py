@@ -109,6 +109,11 @@ def _steps(result: dict[str, Any], measured: dict[str, Any]) -> list[str]:
     ]
     if result.get("failed"):
         lines.append(f"| it ended early | – | – | {result['failed']} |")
+    lines += [
+        "",
+        "So few plays are one batch: this is mostly what a batch costs whatever its size. The next",
+        "tables have what a play costs.",
+    ]
     if not result["model"]:
         lines += ["", "`targets` ran without a model: none was accepted on a world of this size."]
     return lines
