@@ -92,7 +92,7 @@ def rsyslog(settings: Settings, count: int) -> None:
         server.wait(30)
 
 
-#: What may be why a peer fails.
+#: What may be why a peer fails; librdkafka's pull request 4895 corrects it.
 HINT: Final = {
     "workshop ship": "",
     **dict.fromkeys(

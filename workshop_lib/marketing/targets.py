@@ -64,7 +64,7 @@ def targets_query(
     connections.prepare(settings, TARGETS_INDEX)
     optouts.load(settings)
     active = ActiveModel(records.sparkSession, settings)
-    active.load()
+    active.load_current()
     candidates = (
         records.transform(parse, settings)
         .transform(plays)
@@ -170,7 +170,7 @@ class ActiveModel:
         self.model: ScoringModel | None = None
         self._note = settings.home / "stream" / "targets-model.json"
 
-    def load(self) -> None:
+    def load_current(self) -> None:
         """Load the current model, if there is one, before the first batch asks for it.
 
         That is many small jobs, and each would wait for tasks of the other queries.

@@ -200,7 +200,7 @@ def tail(log: Path, lines: int = 3) -> str:
     return " | ".join(log.read_text(errors="replace").strip().splitlines()[-lines:])[-600:]
 
 
-#: How Java, valkey and Node say that another process has the port.
+#: How Java and valkey say that another process has the port.
 PORT_TAKEN = re.compile("address already in use", re.IGNORECASE)
 #: A line that says why; stack traces stand between such lines.
 REASON = re.compile(r"^Caused by: |\bERROR\b|\bFATAL\b")

@@ -168,33 +168,36 @@ def _start(settings: Settings, java: Java, identity: str) -> dict[str, int]:
     Seconds pass between finding a port free and listening on it. A server that another
     process was faster than is started again on another port.
     """
-    earlier, pids = _recorded_ports(settings), _pids(settings)
-    for last in (*[False] * (STARTS - 1), True):
-        running = _running(settings)
-        ports = _choose_ports(settings, running)
-        save(settings.home / "ports.json", ports, indent=2)
-        for name, prepare in _commands(settings, ports, java, identity).items():
-            if name in running:
-                continue
-            again = " again: it had crashed" if process.is_stale(name, pids) else ""
-            logger.info("Starting %s %s on port %d%s", name, VERSIONS[name], ports[name], again)
-            process.start(name, prepare(), pids, _log(settings, name))
+    earlier = _recorded_ports(settings)
+    for _ in range(STARTS - 1):
         try:
-            for name in VERSIONS:
-                _wait_for(settings, name, ports[name])
-            return ports
+            return _start_once(settings, java, identity)
         except _PortTaken as error:
-            if last:
-                raise
             logger.info("Another program took a port of %s: trying another one.", error.server)
-            process.forget(error.server, pids)
+            process.forget(error.server, _pids(settings))
             kept = {
                 name: port
-                for name, port in ports.items()
+                for name, port in _recorded_ports(settings).items()
                 if name in earlier or name.split("-")[0] != error.server
             }
             save(settings.home / "ports.json", kept, indent=2)
-    raise AssertionError  # the last round returns or raises
+    return _start_once(settings, java, identity)
+
+
+def _start_once(settings: Settings, java: Java, identity: str) -> dict[str, int]:
+    """``_start`` with the ports that are free now. Raises ``_PortTaken``."""
+    running, pids = _running(settings), _pids(settings)
+    ports = _choose_ports(settings, running)
+    save(settings.home / "ports.json", ports, indent=2)
+    for name, prepare in _commands(settings, ports, java, identity).items():
+        if name in running:
+            continue
+        again = " again: it had crashed" if process.is_stale(name, pids) else ""
+        logger.info("Starting %s %s on port %d%s", name, VERSIONS[name], ports[name], again)
+        process.start(name, prepare(), pids, _log(settings, name))
+    for name in VERSIONS:
+        _wait_for(settings, name, ports[name])
+    return ports
 
 
 def _wait_for(settings: Settings, name: str, port: int) -> None:

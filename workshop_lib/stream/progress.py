@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
+from pyspark.sql.streaming import StreamingQuery
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import consumer, kafka_admin
@@ -190,3 +191,20 @@ def _topic_id(settings: Settings) -> str:
 
 def _path(settings: Settings, query: str) -> Path:
     return settings.home / "stream" / f"{query}.json"
+
+
+def reports_since(query: StreamingQuery, done: int) -> list[Any]:
+    """Spark's reports of the batches after ``done``. A trigger that had nothing to do has none.
+
+    All that Spark keeps are slow to read: they are read only when one was missed.
+    """
+    latest = query.lastProgress
+    if latest is None or latest["batchId"] <= done:
+        return []
+    found = [latest] if latest["batchId"] == done + 1 else query.recentProgress
+    reports = {
+        report["batchId"]: report
+        for report in found
+        if report["batchId"] > done and "addBatch" in report["durationMs"]
+    }
+    return [reports[number] for number in sorted(reports)]

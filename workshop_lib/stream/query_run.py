@@ -33,6 +33,7 @@ from workshop_lib.stream.progress import (
     record_batch,
     record_committed,
     record_failure,
+    reports_since,
 )
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.sinks import write
@@ -165,9 +166,7 @@ class QueryRun:
 
     def follow(self, report: Report | None) -> None:
         """Read what is new in Spark's reports into the progress file; raise if it has failed."""
-        for each in self._new_reports():
-            if each["batchId"] <= self.reported or "addBatch" not in each["durationMs"]:
-                continue  # known, or a trigger that found nothing new
+        for each in reports_since(self.query, self.reported):
             self.reported = each["batchId"]
             record_committed(self.settings, self.name, each)
             if report:
@@ -180,14 +179,6 @@ class QueryRun:
             )
             record_failure(self.settings, self.name, failed.message)
             raise failed
-
-    def _new_reports(self) -> list[Any]:
-        """Spark's reports since the last one that was read; all that it keeps are slow to read."""
-        latest = self.query.lastProgress
-        if latest is None or latest["batchId"] <= self.reported:
-            return []
-        next_one = latest["batchId"] == self.reported + 1
-        return [latest] if next_one else list(self.query.recentProgress)
 
     def _speed(self, spark_report: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
         """Speed and lag after a batch; ``seconds_left`` at the mean speed since the start."""

@@ -68,6 +68,8 @@ def run(
             finally:
                 for each in running:
                     each.stop()
+                for table in reference:
+                    table.unpersist()  # the session may go on, as a notebook's does
             for each in running:
                 each.follow(report)
     return {name: progress(settings, name) for name in names}

@@ -21,6 +21,7 @@ from workshop_lib.lessons.live_view import shape
 from workshop_lib.lessons.live_view.frames import Batch, Record, batch
 from workshop_lib.runtime.connections import consumer
 from workshop_lib.settings import Settings
+from workshop_lib.stream.progress import reports_since
 
 #: Of a batch with more records, so many are read for each partition: a picture of dots cannot
 #: show more, and reading all of them again would cost the query its pace.
@@ -51,26 +52,13 @@ def batches(
         last = False
         while not last:
             last = stop.is_set() or not query.isActive  # before asking: what is done by then
-            for progress in _since(query, done):
+            for progress in (json.loads(each.json) for each in reports_since(query, done)):
                 done = progress["batchId"]
                 yield batch(progress), _records(reader, progress)
             if not last:
                 stop.wait(SECONDS)
     finally:
         reader.close()
-
-
-def _since(query: StreamingQuery, done: int) -> list[dict[str, Any]]:
-    """The reports of batches after ``done``. A trigger that had nothing to do has none."""
-    latest = query.lastProgress
-    if latest is None or latest["batchId"] <= done:
-        return []
-    reports = {
-        report["batchId"]: json.loads(report.json)
-        for report in ([latest] if latest["batchId"] == done + 1 else query.recentProgress)
-        if report["batchId"] > done and "addBatch" in report["durationMs"]
-    }
-    return [reports[number] for number in sorted(reports)]
 
 
 def _records(reader: KafkaConsumer, progress: Mapping[str, Any]) -> list[Record]:
