@@ -136,6 +136,12 @@ def test_a_rounded_share_is_right() -> None:
     assert not any(equals(yours, 0.123456) for yours in (0.1, 0.13, 0.124, 0.2))
 
 
+def test_a_share_half_way_may_be_rounded_to_either_side() -> None:
+    for truth in (0.225, 0.22500000000000003, 0.22499999999999998, 45 / 200, 9 / 40):
+        assert all(equals(yours, truth) for yours in (0.22, 0.23, 0.225))
+        assert not any(equals(yours, truth) for yours in (0.21, 0.24, 0.2, 0.224, 0.226))
+
+
 def test_a_cell_that_ended_with_an_error_is_not_judged_by_the_answer_before_it(
     checks: Checks, listening: Settings
 ) -> None:
