@@ -2,7 +2,8 @@
 
 Each gets the same log of well-formed lines and a topic of its own; the values and keys that it
 leaves there are compared with the shipper's, one by one. They take turns, so that what else
-the machine does meets all alike.
+the machine does meets all alike. All write into a Kafka without passwords; the shipper writes
+into the workshop's own, too, as its users do.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench_ship import lines
+from open_kafka import open_kafka
 from workload import space
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest.ship import ship
-from workshop_lib.runtime import connections, state_file
+from workshop_lib.runtime import connections
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.settings import Settings
@@ -38,26 +40,11 @@ def workshop(settings: Settings, count: int) -> None:
     assert ship(settings, "kafka", once=True).accepted == count
 
 
-def librdkafka(settings: Settings) -> list[str]:
-    """User and password as librdkafka's ``name=value``; none without security."""
-    login = settings.kafka_login()
-    names = {
-        "security.protocol": "security_protocol",
-        "sasl.mechanism": "sasl_mechanism",
-        "sasl.username": "sasl_plain_username",
-        "sasl.password": "sasl_plain_password",
-    }
-    return [f"{name}={login[own]}" for name, own in names.items()] if login else []
-
-
 def kcat(settings: Settings, count: int) -> None:
-    # By a file: everybody sees what stands on a command line.
-    login = settings.home / "kcat.conf"
-    state_file.write(login, "".join(f"{each}\n" for each in librdkafka(settings)), 0o600)
     subprocess.run(
         [
             *(PEERS / "kcat.sh", settings.live_log, settings.kafka_bootstrap),
-            *(settings.topic(PLAYS_TOPIC), login),
+            settings.topic(PLAYS_TOPIC),
         ],
         check=True,
         stdout=subprocess.DEVNULL,
@@ -73,11 +60,10 @@ def rsyslog(settings: Settings, count: int) -> None:
         ("LOG", settings.live_log),
         ("KAFKA", settings.kafka_bootstrap),
         ("TOPIC", settings.topic(PLAYS_TOPIC)),
-        ("LOGIN", "".join(f', "{each}"' for each in librdkafka(settings))),
     ):
         text = text.replace(f"@{name}@", str(value))
     configuration = settings.home / "rsyslog.conf"
-    state_file.write(configuration, text, 0o600)
+    configuration.write_text(text)
     server = subprocess.Popen(
         ["rsyslogd", "-n", "-f", configuration, "-i", settings.home / "rsyslog.pid"],
         stdout=subprocess.DEVNULL,
@@ -92,15 +78,10 @@ def rsyslog(settings: Settings, count: int) -> None:
         server.wait(30)
 
 
-#: What may be why a peer fails; librdkafka's pull request 4895 corrects it.
-HINT: Final = {
-    "workshop ship": "",
-    **dict.fromkeys(
-        ("rsyslog", "kcat"),
-        "Before librdkafka 2.6.1 its SCRAM does not follow RFC 5802, and this Kafka refuses it.",
-    ),
-}
+#: The shipper, into the workshop's Kafka.
+OWN: Final = "workshop ship, with a password"
 WAYS: Final[dict[str, Callable[[Settings, int], None]]] = {
+    OWN: workshop,
     "workshop ship": workshop,
     "rsyslog": rsyslog,
     "kcat": kcat,
@@ -110,7 +91,7 @@ WAYS: Final[dict[str, Callable[[Settings, int], None]]] = {
 def missing(name: str) -> str:
     """Why a peer cannot run here; "" if it can."""
     program = {"rsyslog": "rsyslogd"}.get(name, name)
-    there = name == "workshop ship" or shutil.which(program)
+    there = WAYS[name] is workshop or shutil.which(program) is not None
     if name == "rsyslog" and there:
         there = any(Path("/usr/lib").rglob("rsyslog/omkafka.so"))
     return "" if there else f"not installed: {MISSING[name]}"
@@ -122,9 +103,14 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def once(home: Path, name: str, log: list[bytes]) -> tuple[float, dict[bytes, bytes]]:
-    """Seconds to have ``log`` in an empty topic, and what is there then: value → key."""
-    with space(home) as settings:
+def once(
+    home: Path, name: str, log: list[bytes], kafka: dict[str, object]
+) -> tuple[float, dict[bytes, bytes]]:
+    """Seconds to have ``log`` in an empty topic, and what is there then: value → key.
+
+    ``kafka``: the settings of the Kafka without passwords.
+    """
+    with space(home, **({} if name == OWN else kafka)) as settings:
         settings.live_log.parent.mkdir(parents=True)
         settings.live_log.write_bytes(b"".join(line + b"\n" for line in log))
         connections.create_topics(settings)
@@ -144,17 +130,21 @@ def measure(home: Path, count: int, runs: int) -> dict[str, Any]:
     for name in WAYS:
         if missing(name):
             result[name] = {"left_out": missing(name)}
-    wanted = once(home, "workshop ship", log)[1]  # warms Kafka, too
-    for _ in range(runs):
-        for name in WAYS:
-            if "seconds" not in result[name]:
-                continue
-            try:
-                seconds, found = once(home, name, log)
-            except (WorkshopError, subprocess.CalledProcessError) as error:
-                result[name] = {"failed": f"{_reason(error)} {HINT[name]}"}
-                continue
-            if found != wanted:
-                result[name]["different"] = f"{len(wanted.items() - found.items())} lines differ"
-            result[name]["seconds"].append(seconds)
+    with open_kafka(Settings(home=home)) as kafka:
+        # Warms both.
+        wanted, again = (once(home, name, log, kafka)[1] for name in (OWN, "workshop ship"))
+        assert wanted == again
+        for _ in range(runs):
+            for name in WAYS:
+                if "seconds" not in result[name]:
+                    continue
+                try:
+                    seconds, found = once(home, name, log, kafka)
+                except (WorkshopError, subprocess.CalledProcessError) as error:
+                    result[name] = {"failed": _reason(error)}
+                    continue
+                if found != wanted:
+                    lost = len(wanted.items() - found.items())
+                    result[name]["different"] = f"{lost} lines differ"
+                result[name]["seconds"].append(seconds)
     return result
