@@ -159,7 +159,8 @@ def kafka():
     login = common.KAFKA_LOGIN
     if not login:
         return {"kafka": common.KAFKA, "login": ""}
-    module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    # The SQL connector's jar has Kafka's client under a name of its own.
+    module = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security.scram.ScramLoginModule"
     user, password = login["sasl_plain_username"], login["sasl_plain_password"]
     options = {
         "security.protocol": login["security_protocol"],
