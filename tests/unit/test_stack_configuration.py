@@ -11,7 +11,7 @@ import pytest
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.settings import Settings
-from workshop_lib.stack import elasticsearch, kafka
+from workshop_lib.stack import elasticsearch, embedded, kafka
 
 
 def test_servers_listen_on_this_machine_only(tmp_path: Path) -> None:
@@ -84,3 +84,17 @@ def test_a_user_that_does_not_exist_is_named(
     monkeypatch.setattr(elasticsearch.os, "geteuid", lambda: 0)
     with pytest.raises(WorkshopError, match="no user 'nosuchuser'"):
         elasticsearch.runs_as(settings.model_copy(update={"elasticsearch_user": "nosuchuser"}))
+
+
+@pytest.mark.parametrize("wanted", [0, 9000])
+def test_each_port_is_another_one_and_0_means_any(settings: Settings, wanted: int) -> None:
+    """The second port of a server is beside the first; beside 0 it would be root's."""
+    names = ("kafka", "elasticsearch", "redis")
+    ports = embedded._choose_ports(
+        settings.model_copy(
+            update={f"{name}_port": wanted and wanted + 1000 * n for n, name in enumerate(names)}
+        ),
+        set(),
+    )
+    assert len(set(ports.values())) == 5
+    assert min(ports.values()) > 1024

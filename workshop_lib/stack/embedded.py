@@ -62,13 +62,16 @@ def _recorded_ports(settings: Settings) -> dict[str, int]:
 
 
 def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
-    """A port for each: the one it has, the one it had before, the one of the settings, any."""
+    """A port for each: the one it has, the one it had before, the one of the settings, any.
+
+    0 in the settings: any, also for the second port of the same server.
+    """
     before = _recorded_ports(settings)
     wanted = {
         "kafka": settings.kafka_port,
-        "kafka-controller": settings.kafka_port + 1,
+        "kafka-controller": settings.kafka_port and settings.kafka_port + 1,
         "elasticsearch": settings.elasticsearch_port,
-        "elasticsearch-transport": settings.elasticsearch_port + 100,
+        "elasticsearch-transport": settings.elasticsearch_port and settings.elasticsearch_port + 100,
         "redis": settings.redis_port,
     }
     ports: dict[str, int] = {}
