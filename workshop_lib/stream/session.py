@@ -78,6 +78,9 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # Hash tables grow by pages. The default page, 16 MB with a heap of 1 GB, is given to each
         # of the small tables that every batch of every query broadcasts.
         "spark.buffer.pageSize": "1m",
+        # Four queries have more than the default of 100 pieces of generated code: each batch would
+        # push out and compile anew what the others' use.
+        "spark.sql.codegen.cache.maxEntries": "1000",
         # What Spark's page shows of ended batches: 1,000 of each would be 100 MB of the heap.
         **{f"spark.{kept}": "50" for kept in RETAINED},
         # One version of the state in memory, not two; a batch that fails reads its own from disk.
