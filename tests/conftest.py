@@ -8,7 +8,6 @@ ports of their own; with WORKSHOP_TEST_HOME they are those already running from 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import uuid
 from collections.abc import Iterator
@@ -19,8 +18,10 @@ import plan
 import pytest
 from ports import PORTS
 from progress_lines import Progress
+from shared import one_at_a_time, shared_folder, shared_home
 
 from workshop_lib.runtime.identity import ADDRESS
+from workshop_lib.runtime.java import FIRST_COMPILER
 from workshop_lib.settings import Settings
 
 for name, port in PORTS.items():
@@ -30,13 +31,10 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
+#: The same for sessions that a learner's own code makes, by ``spark-submit`` or in a notebook.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", FIRST_COMPILER)
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
-
-
-def shared_home(folder: Path) -> Path:
-    """The home of the servers that all workers share."""
-    return folder / "servers" / "home 한글"  # as people call their folders
 
 
 @pytest.hookimpl(trylast=True)  # the terminal is there by then
@@ -86,11 +84,8 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         return Settings(home=Path(home))
     from workshop_lib import stack
 
-    mine = tmp_path_factory.getbasetemp()
-    home = shared_home(mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine)
-    home.parent.mkdir(exist_ok=True)
-    with home.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    home = shared_home(shared_folder(tmp_path_factory))
+    with one_at_a_time(home.with_suffix(".lock")):
         stack.up(Settings(home=home))  # does nothing when they run
     return Settings(home=home)  # read again, with the ports that were free
 

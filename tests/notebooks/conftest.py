@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from begun_world import of_its_own
+from shared import one_at_a_time, shared_folder
 
 from workshop_lib import stack
 from workshop_lib.lessons import begin
@@ -22,14 +23,24 @@ from workshop_lib.stack.reset import reset
 
 @pytest.fixture(scope="session")
 def begun(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a home and namespace of its own, in which Stage 4 can begin."""
+    """Settings of a home and namespace of its own, in which Stage 4 can begin.
+
+    The first worker that needs it makes it. With the shared servers it ends, too.
+    """
     kept = os.environ.get("WORKSHOP_TEST_BEGUN")
     if kept:
         yield begin(4, of_its_own(running_stack, Path(kept), "kept-"))
         return
-    settings = of_its_own(running_stack, tmp_path_factory.mktemp("begun"))
-    yield start_over(4, settings)
-    reset(settings)
+    home = shared_folder(tmp_path_factory) / "begun"
+    settings = of_its_own(running_stack, home, "begun-")
+    made = home.with_suffix(".made")
+    with one_at_a_time(home.with_suffix(".lock")):
+        if not made.exists():
+            start_over(4, settings)
+            made.touch()
+    yield settings
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        reset(settings)
 
 
 @pytest.fixture(scope="session")

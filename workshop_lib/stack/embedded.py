@@ -67,11 +67,12 @@ def _choose_ports(settings: Settings, running: set[str]) -> dict[str, int]:
     0 in the settings: any, also for the second port of the same server.
     """
     before = _recorded_ports(settings)
+    kafka_port, elasticsearch_port = settings.kafka_port, settings.elasticsearch_port
     wanted = {
-        "kafka": settings.kafka_port,
-        "kafka-controller": settings.kafka_port and settings.kafka_port + 1,
-        "elasticsearch": settings.elasticsearch_port,
-        "elasticsearch-transport": settings.elasticsearch_port and settings.elasticsearch_port + 100,
+        "kafka": kafka_port,
+        "kafka-controller": kafka_port and kafka_port + 1,
+        "elasticsearch": elasticsearch_port,
+        "elasticsearch-transport": elasticsearch_port and elasticsearch_port + 100,
         "redis": settings.redis_port,
     }
     ports: dict[str, int] = {}
