@@ -1,6 +1,7 @@
 """The client of Kibana's import, against a server that answers as Kibana's API is documented to.
 
-Kibana itself cannot run here. What is not checked by this: that a real one takes the file.
+Kibana itself cannot run here. This one refuses what ``kibana_schemas`` says that Kibana 8.19 does.
+What is not checked by this: that a real one takes the file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kibana_schemas import refused
 
 from workshop_lib.charts.kibana.saved_objects import FILE
 from workshop_lib.errors import WorkshopError
@@ -38,7 +40,10 @@ class Kibana(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def take(self, objects: list[dict[str, Any]]) -> dict[str, Any]:
-        """Import all whose references are there or come along; say of the others what lacks."""
+        """Import all that are well-formed and whose references are there or come along.
+
+        Of the others it says what is wrong.
+        """
         there = {*self.objects, *((each["type"], each["id"]) for each in objects)}
         errors = []
         for each in objects:
@@ -47,8 +52,11 @@ class Kibana(ThreadingHTTPServer):
                 for ref in each["references"]
                 if (ref["type"], ref["id"]) not in there
             ]
-            if missing:
-                error = {"type": "missing_references", "references": missing}
+            faults = refused(each)
+            if missing or faults:
+                error: dict[str, Any] = {"type": "missing_references", "references": missing}
+                if faults:
+                    error = {"statusCode": 400, "message": faults[0], "type": "unknown"}
                 errors.append({"type": each["type"], "id": each["id"], "error": error})
             else:
                 self.objects[each["type"], each["id"]] = each
@@ -173,6 +181,20 @@ def test_an_object_that_was_not_taken_is_named_with_the_reason(tmp_path: Path) -
         import_file(server.url, "secret", part)
     assert "missing references (index-pattern workshop-plays)" in str(error.value)
     assert f"of {len(without_plays)} objects of part.ndjson" in str(error.value)
+
+
+def test_an_object_that_kibana_does_not_know_so_is_named_with_kibana_s_words(
+    tmp_path: Path,
+) -> None:
+    objects = [json.loads(line) for line in lines()]
+    spoilt = next(each for each in objects if each["type"] == "search")
+    spoilt["attributes"]["tabs"] = []
+    (tmp_path / "spoilt.ndjson").write_text("\n".join(map(json.dumps, objects)))
+    with (
+        kibana() as server,
+        pytest.raises(WorkshopError, match=f"search {spoilt['id']}: .*'tabs' was unexpected"),
+    ):
+        import_file(server.url, "secret", tmp_path / "spoilt.ndjson")
 
 
 def test_a_file_that_is_none_is_refused_in_kibanas_words(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from workshop_lib.schema.tables import INDICES
 
 LINES = FILE.read_text(encoding="utf-8").splitlines()
 OBJECTS: list[Object] = [json.loads(line) for line in LINES]
-#: The attributes that Kibana 8.19 knows; it refuses a dashboard or visualization with others.
+#: The attributes that Kibana 8.19 knows. What it does with others depends on the type
+#: (``kibana_schemas``); here there are none, whatever it does.
 KNOWN = {
     "index-pattern": "title name timeFieldName fields fieldAttrs fieldFormatMap runtimeFieldMap"
     " sourceFilters typeMeta type allowNoIndex allowHidden",
