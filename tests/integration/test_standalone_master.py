@@ -25,6 +25,7 @@ from stream_world import (
 )
 
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.java import FIRST_COMPILER
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
@@ -62,6 +63,7 @@ def spark_class(folder: Path, name: str, *arguments: str) -> Iterator[Path]:
                 "SPARK_HOME": str(SPARK_HOME),
                 "SPARK_LOCAL_IP": HOST,
                 "SPARK_DAEMON_MEMORY": "256m",
+                "SPARK_DAEMON_JAVA_OPTS": FIRST_COMPILER,
                 "SPARK_NO_DAEMONIZE": "1",
             },
             stdin=subprocess.DEVNULL,

@@ -112,10 +112,13 @@ def spark_session(
     temporary = _temporary(settings)
     if settings.spark_master.startswith("local"):
         config["spark.local.dir"] = str(temporary)
+    compilers = SHORT if short or settings.spark_short else ""
+    if compilers and not settings.spark_master.startswith("local"):
+        config["spark.executor.extraJavaOptions"] = compilers
     of_java = [
         JVM,
         f'"-Djava.io.tmpdir={temporary}"',
-        SHORT if short or settings.spark_short else "",
+        compilers,
         jvm or class_archive.options(),
     ]
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
