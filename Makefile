@@ -79,8 +79,8 @@ chaos: setup ## 50 seeded faults under load, then many rounds of kill -9; make t
 bench: setup ## what it can do, beside what others would use; ten minutes, into docs/benchmarks.md
 	@$(BIN)/python benchmarks/run.py
 
-bench-million: setup ## the curve up to a million plays
-	@$(BIN)/python benchmarks/run.py --parts curve --minutes 60
+bench-million: setup ## how long each part takes to start, and the curve up to a million plays
+	@$(BIN)/python benchmarks/run.py --parts starts,curve --minutes 60
 
 sbom: $(STAMP) ## build/sbom.json: all packages and servers with versions and hashes, in CycloneDX
 	@$(BIN)/python .ci/sbom.py build/sbom.json

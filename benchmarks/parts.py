@@ -126,8 +126,13 @@ def _start_servers(home: Path, seconds: dict[str, list[float]]) -> None:
         seconds.setdefault(name, []).append(each)
 
 
-def backlog(home: Path, plays: int) -> dict[str, Any]:
-    """``workshop stream --available-now`` of so many plays: seconds, memory, or how it failed."""
+def backlog(
+    home: Path, plays: int, peer: Callable[[Settings], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """``workshop stream --available-now`` of so many plays: seconds, memory, or how it failed.
+
+    ``peer`` then does the same work on the same topic; what it says is in ``peer``.
+    """
     with space(home) as settings:
         sent, truth = fill(settings, plays)
         start = time.perf_counter()
@@ -154,10 +159,15 @@ def backlog(home: Path, plays: int) -> dict[str, Any]:
             for query in INDEX_OF_QUERY
         )
         indices = (PLAYS_INDEX, PLAYS_PER_MINUTE_INDEX, INTERESTS_INDEX)
-        return found | {
+        found |= {
             "late": late,
             "different": differences(settings, truth, *indices, late=late),
         }
+        if peer is None:
+            return found
+        theirs = peer(settings)
+        different = [] if "left_out" in theirs else differences(settings, truth, *indices)
+        return found | {"peer": theirs | ({"different": different} if different else {})}
 
 
 @contextmanager
