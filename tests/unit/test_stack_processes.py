@@ -75,3 +75,20 @@ def test_a_taken_port_gives_a_free_one() -> None:
         assert process.answers(taken) and not process.answers(other)
     assert process.free_port(taken) == taken
     assert process.free_port(taken, {taken}) != taken
+
+
+def test_nodes_errors_are_read_as_javas_are(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    log.write_text(
+        "node:internal/modules/run_main:107\n    triggerUncaughtException(\n    ^\n\n"
+        "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'fastify'\n    at a (b.js:1:2)\n"
+        "  [cause]: Error: first\n    at c\n  [cause]: Error: no entry\n    at d\n}\n\n"
+        "Node.js v24.1.0\n"
+    )
+    assert process.why(log) == (
+        "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'fastify' | [cause]: Error: no entry"
+    )
+    log.write_text("Port 8080 is taken.\n")
+    assert process.port_was_taken(log) and process.why(log) == "Port 8080 is taken."
+    log.write_text("Error: the word 'Port 8080 is taken.' is elsewhere\n")
+    assert not process.port_was_taken(log)

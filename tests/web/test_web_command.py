@@ -9,6 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,6 +26,7 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.page import browser
 from workshop_lib.page import server as web
 from workshop_lib.runtime import node, process
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
 
@@ -80,6 +87,79 @@ def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path) -> None:
         _, errors = running.communicate(timeout=120)
     assert running.returncode == 1
     assert f"Port {port} is taken." in errors and "Traceback" not in errors
+
+
+@contextmanager
+def somebody_else() -> Iterator[int]:
+    """A program that answers every request, on the port."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Nothing: it is not the one that is tested."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def absent(tmp_path: Path) -> Settings:
+    """Settings of stores that are not there."""
+    nobody = {"elasticsearch_url": "http://127.0.0.1:1", "redis_url": "redis://127.0.0.1:1/0"}
+    return Settings(home=tmp_path, **nobody)
+
+
+@pytest.mark.parametrize("how", ["beside the stack", "in the foreground"])
+def test_a_port_that_is_taken_after_it_was_found_free_costs_another_start(
+    absent: Settings, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    free = process.free_port(0)
+    with somebody_else() as taken:
+        chosen = iter([taken, free])
+        monkeypatch.setattr(web, "port", lambda settings: next(chosen))
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as beside:
+            try:
+                start = partial(web.start, absent)
+                run = partial(web.run, absent, stop)
+                done = beside.submit(run if how == "in the foreground" else start)
+                url = f"http://127.0.0.1:{free}"
+                wait_until(lambda: done.done() or web.address(absent) == url, 60, "the page")
+                wait_until(lambda: b"Live listening" in answer(f"{url}/"), 60, "its answer")
+            finally:
+                stop.set()
+                stack.down(absent)
+        assert done.result() == (None if how == "in the foreground" else url)
+    assert not list(chosen)
+
+
+def answer(url: str) -> bytes:
+    try:
+        return get(url)
+    except OSError:
+        return b""
+
+
+def test_why_it_did_not_start_is_its_first_error_and_the_cause(
+    absent: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Error: no such page\n    at a (b.js:1:2)\n  [cause]: Error: nobody knows\n\nNode.js v24"
+    words = [sys.executable, "-c", f"import sys; sys.exit({said!r})"]
+    monkeypatch.setattr(web, "command", lambda settings, port: process.Command(words, {}))
+    wanted = r"ended while starting: Error: no such page \| \[cause\]: Error: nobody knows"
+    with pytest.raises(WorkshopError, match=wanted):
+        web.start(absent)
 
 
 def test_beside_the_stack_it_is_started_once_and_goes_down_with_it(tmp_path: Path) -> None:

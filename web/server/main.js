@@ -1,4 +1,5 @@
 // Starts the server of the live page; stops cleanly on SIGINT (Ctrl-C) and SIGTERM.
+// Exit code 98: another program has the port (Linux's number of that error).
 
 import { config } from './config.js';
 import { server } from './server.js';
@@ -10,6 +11,7 @@ try {
   console.log(`The page is at http://${settings.host}:${app.server.address().port}`);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close());
 } catch (error) {
-  console.error(error.code === 'EADDRINUSE' ? `Port ${error.port} is taken.` : error.message);
-  process.exit(1);
+  const taken = error.code === 'EADDRINUSE';
+  console.error(taken ? `Port ${error.port} is taken.` : error.message);
+  process.exit(taken ? 98 : 1);
 }

@@ -27,4 +27,4 @@ def web(
         with err.status("Fetching the packages of the live page (once) …"):
             node.install()
     with stop_on_signal() as stop:
-        page.run(settings, port or page.port(settings), stop)
+        page.run(settings, stop, port)

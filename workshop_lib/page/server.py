@@ -7,6 +7,7 @@ on this machine, and PNG and JSON of what the page shows.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,15 @@ from workshop_lib.runtime.identity import require_own_server
 from workshop_lib.runtime.wait import PAGE_SECONDS, wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stack.embedded import PAGE as NAME
+from workshop_lib.stack.embedded import STARTS
+
+logger = logging.getLogger(__name__)
 
 #: It holds some 20 MB; without a limit Node lets garbage pile up to a share of the machine.
 HEAP = ("--max-old-space-size=128", "--max-semi-space-size=4")
+#: How the server ends when another program has its port, and what it says once it has it.
+PORT_TAKEN = 98
+LISTENING = "The page is at "
 #: What the server reads of the settings; the rest it takes from the environment as it is.
 PASSED = (
     "elasticsearch_url",
@@ -62,11 +69,29 @@ def port(settings: Settings) -> int:
     return process.free_port(settings.web_port)
 
 
+class _PortTaken(WorkshopError):
+    """Another program took the port after it was found free."""
+
+
 def start(settings: Settings) -> str:
-    """Start the page as a server of this home's stack, unless it runs; its address."""
+    """Start the page as a server of this home's stack, unless it runs; its address.
+
+    Some time passes between finding a port free and listening on it. When another program was
+    faster, it is started again on another port. Raises ``WorkshopError`` with the first error.
+    """
     running = address(settings)
     if running:
         return running
+    for _ in range(STARTS - 1):
+        try:
+            return _start_once(settings)
+        except _PortTaken:
+            logger.info("Another program took the page's port: trying another one.")
+    return _start_once(settings)
+
+
+def _start_once(settings: Settings) -> str:
+    """``start`` on a port that is free now. Raises ``_PortTaken``."""
     chosen = port(settings)
     process.start(NAME, command(settings, chosen), settings.home / "pids", log(settings))
     state_file.write(_address_file(settings), f"http://{settings.web_host}:{chosen}")
@@ -74,14 +99,28 @@ def start(settings: Settings) -> str:
     return address(settings) or ""
 
 
-def run(settings: Settings, port_: int, stop: threading.Event) -> None:
+def run(settings: Settings, stop: threading.Event, port_: int = 0) -> None:
     """The page in the foreground until ``stop`` is set; ``status`` and ``down`` know it, too.
 
-    They do even if this process is killed and leaves the server behind.
+    They do even if this process is killed and leaves the server behind. ``port_``: this one, or
+    ``WorkshopError``; 0 for that of the settings or, where it is taken, any.
     """
     running = address(settings)
     if running:
         raise WorkshopError(f"The page is running already: {running}", "`workshop down` stops it.")
+    for _ in range(STARTS):
+        ended = _run_once(settings, stop, port_ or port(settings))
+        if stop.is_set():
+            return
+        if ended != PORT_TAKEN or port_:
+            break
+    raise WorkshopError(
+        "The page's server has ended.", "Its message is above; `workshop status` helps."
+    )
+
+
+def _run_once(settings: Settings, stop: threading.Event, port_: int) -> int:
+    """The server until it ends or ``stop`` is set; its exit code."""
     pids = settings.home / "pids"
     server = process.spawn(command(settings, port_))
     try:
@@ -94,10 +133,7 @@ def run(settings: Settings, port_: int, stop: threading.Event) -> None:
         server.wait()
         process.forget(NAME, pids)
         _address_file(settings).unlink(missing_ok=True)
-    if not stop.is_set():
-        raise WorkshopError(
-            "The page's server has ended.", "Its message is above; `workshop status` helps."
-        )
+    return server.returncode
 
 
 def stop(settings: Settings) -> bool:
@@ -156,10 +192,14 @@ def _address_file(settings: Settings) -> Path:
 
 def _answers(settings: Settings) -> bool:
     if process.find(NAME, settings.home / "pids") is None:
-        raise WorkshopError(
-            f"The page ended while starting: {process.tail(log(settings))}",
+        taken = process.port_was_taken(log(settings))
+        raise (_PortTaken if taken else WorkshopError)(
+            f"The page ended while starting: {process.why(log(settings))}",
             f"The whole log is {log(settings)}.",
         )
+    # Before it listens, whoever has the port may answer in its place.
+    if LISTENING not in log(settings).read_text(errors="replace"):
+        return False
     try:
         return bool(http.get(f"{address(settings)}/health", timeout=5))
     except OSError:

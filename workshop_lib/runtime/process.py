@@ -200,10 +200,14 @@ def tail(log: Path, lines: int = 3) -> str:
     return " | ".join(log.read_text(errors="replace").strip().splitlines()[-lines:])[-600:]
 
 
-#: How Java and valkey say that another process has the port.
-PORT_TAKEN = re.compile("address already in use", re.IGNORECASE)
-#: A line that says why; stack traces stand between such lines.
-REASON = re.compile(r"^Caused by: |\bERROR\b|\bFATAL\b")
+#: How Java and valkey, and the page's server, say that another process has the port.
+PORT_TAKEN = re.compile(
+    r"address already in use|^Port \d+ is taken\.", re.IGNORECASE | re.MULTILINE
+)
+#: A cause, in Java's words and in Node's.
+CAUSE = re.compile(r"^Caused by: |^\s*\[cause\]: ")
+#: A line that says why; stack traces stand between such lines. Node's begins with a class.
+REASON = re.compile(rf"{CAUSE.pattern}|\bERROR\b|\bFATAL\b|^(?:Uncaught )?\w*Error(?: \[\w+\])?: ")
 
 
 def port_was_taken(log: Path) -> bool:
@@ -215,5 +219,5 @@ def why(log: Path) -> str:
     """Why a process ended, in one line: its first error and the last cause, or its last lines."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     found = [line[:300] for line in lines if REASON.search(line)]
-    causes = [line for line in found if line.startswith("Caused by: ")]
+    causes = [line.strip() for line in found[1:] if CAUSE.search(line)]
     return " | ".join([*found[:1], *causes[-1:]]) or tail(log)
