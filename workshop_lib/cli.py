@@ -97,6 +97,18 @@ def _ended_jvm_explained() -> Iterator[None]:
         raise ended from error
 
 
+def _known(error: Exception) -> WorkshopError | None:
+    """What a user can act on, though a library raised it: a full disk."""
+    from workshop_lib.runtime.disk import disk_full
+
+    return disk_full(error)
+
+
+def _show(error: WorkshopError) -> None:
+    text = f"[red]{escape(error.message)}[/red] {escape(error.todo)}"
+    err.print(text, highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; turn what a user can act on into one line."""
     debug = "--debug" in sys.argv
@@ -110,15 +122,15 @@ def main() -> None:
     except WorkshopError as error:
         if debug:
             raise
-        err.print(
-            f"[red]{escape(error.message)}[/red] {escape(error.todo)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        _show(error)
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
+        known = _known(error)
+        if known is not None:
+            _show(known)
+            sys.exit(1)
         server = SERVERS.get(type(error).__module__.split(".")[0])
         first_line = (str(error).splitlines() or [""])[0]
         what, todo = (

@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from kafka import TopicPartition
 
 from workshop_lib.runtime.connections import consumer, redis_client
+from workshop_lib.runtime.disk import writing
 from workshop_lib.schema.names import (
     DEAD_LETTER_HEADER,
     DEAD_LETTER_HEADERS,
@@ -206,8 +207,13 @@ def file_size(settings: Settings) -> int:
     return path(settings).stat().st_size if path(settings).exists() else 0
 
 
-def truncate_file(settings: Settings, size: int) -> None:
-    """Remove what was written after ``size``: a shipper that crashed sends it again."""
+def truncate_file(settings: Settings, size: int | None) -> None:
+    """Remove what was written after ``size``: a shipper that crashed sends it again.
+
+    None: only the part of a line at the end, which nobody could read, nor what follows it.
+    """
+    if size is None:
+        size = path(settings).read_bytes().rfind(b"\n") + 1 if path(settings).exists() else 0
     if file_size(settings) > size:
         os.truncate(path(settings), size)
 
@@ -218,7 +224,7 @@ def append_to_file(settings: Settings, letters: Iterable[DeadLetter]) -> int:
     if not lines:
         return file_size(settings)
     path(settings).parent.mkdir(parents=True, exist_ok=True)
-    with path(settings).open("ab") as file:
+    with writing(path(settings)), path(settings).open("ab") as file:
         file.write(lines.encode("utf-8", "backslashreplace"))
     return file_size(settings)
 

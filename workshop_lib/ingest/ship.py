@@ -149,7 +149,8 @@ def ship(
     ``once``: only up to the log's present end. Continues where the last call stopped; returns
     what this call shipped. While the server is away it waits, logs why, and tries
     again. ``progress`` gets all lines so far, and what was rejected and is still to be read.
-    Raises ``WorkshopError``.
+    Raises ``WorkshopError``, and ``OSError`` when its own files cannot be written: a batch whose
+    position was not saved is delivered again by the next call.
     """
     if to not in SINKS:
         raise WorkshopError(f"Cannot ship to {to!r}.", f"Choose one of: {', '.join(SINKS)}.")
@@ -157,8 +158,8 @@ def ship(
     require_own_servers(settings)
     with only_one(settings, f"ship-{to}"), closing(SINKS[to](settings)) as sink:
         before = read_ship_state(settings, to)
-        if before and to == "elasticsearch":
-            dead_letters.truncate_file(settings, before.letters_size)
+        if to == "elasticsearch":
+            dead_letters.truncate_file(settings, before.letters_size if before else None)
         before = total = before or ShipReport()
         with closing(LogTail(settings.live_log, total.position)) as tail:
             while not stop.is_set():

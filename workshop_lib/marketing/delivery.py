@@ -18,7 +18,7 @@ import redis
 
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import retry_with_backoff
-from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
+from workshop_lib.runtime.store_errors import redis_unavailable
 from workshop_lib.schema.names import (
     OPTOUTS,
     SMS_DEAD,
@@ -180,7 +180,7 @@ class OutboxConsumer:
 
     def _retry(self, call: Callable[[], T]) -> T:
         return retry_with_backoff(
-            call, REDIS_UNAVAILABLE, server="Redis", seconds=self.settings.patience_seconds
+            call, redis_unavailable, server="Redis", seconds=self.settings.patience_seconds
         )
 
 

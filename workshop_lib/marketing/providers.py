@@ -11,6 +11,8 @@ opt-outs and at a wish to stop between two tries.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -22,6 +24,7 @@ import urllib3
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.marketing.message import RESERVED, Message
+from workshop_lib.runtime.disk import writing
 from workshop_lib.settings import Settings
 
 
@@ -63,17 +66,25 @@ def provider(settings: Settings, name: str = "") -> Send:
 
 
 def to_file(settings: Settings) -> Send:
-    """Each message as a line of JSON in ``HOME/sms/sent.jsonl``; key and receipt are the same."""
+    """Each message as a line of JSON in ``HOME/sms/sent.jsonl``; key and receipt are the same.
+
+    ``OSError`` on a full disk: the message was not sent.
+    """
     path = settings.home / "sms" / "sent.jsonl"
 
     def send(message: Message) -> Receipt:
         path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(message._asdict()).encode() + b"\n"
-        # One write in append mode: lines of several workers do not mix.
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line)
-            os.fsync(handle)
+            # One worker at a time, so that what did not fit can be taken back.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            size = os.fstat(handle).st_size
+            with writing(path):
+                if os.write(handle, line) < len(line):
+                    os.ftruncate(handle, size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(handle)
         finally:
             os.close(handle)
         return Receipt(message.key)

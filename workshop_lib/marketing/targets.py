@@ -31,7 +31,7 @@ from workshop_lib.marketing.train import score
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.state_file import load, save
-from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
+from workshop_lib.runtime.store_errors import redis_unavailable
 from workshop_lib.schema.labels import LEVEL
 from workshop_lib.schema.names import TARGETS_INDEX
 from workshop_lib.schema.play import when
@@ -134,7 +134,7 @@ def _decide(rows: list[dict[str, Any]], settings: Settings, script: str) -> list
         decisions = [
             retry_with_backoff(
                 partial(decide, client, settings, _target(row), row["played_ms"], script),
-                REDIS_UNAVAILABLE,
+                redis_unavailable,
                 server="Redis",
                 seconds=settings.patience_seconds,
             )

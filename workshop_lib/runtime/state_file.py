@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.disk import writing
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def _sync(path: Path) -> None:
 
 def write(path: Path, text: str, mode: int = 0o644, *, durable: bool = False) -> None:
     """Replace ``path`` by ``text``; its permissions are ``mode`` from the first byte on."""
-    with replacing(path, durable=durable) as draft:
+    with writing(path), replacing(path, durable=durable) as draft:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -34,13 +34,23 @@ _STATUS: Final = frozenset({401, 403, 408, 429})
 #: Types of errors that come with another status.
 _TYPES: Final = frozenset({"index_closed_exception", "index_not_found_exception"})
 
-#: Redis away, loading, full, read-only, or with a disk that it cannot write to.
-REDIS_UNAVAILABLE: Final = (
+#: Redis away, loading, full or read-only.
+_REDIS: Final = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.exceptions.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
 )
+
+
+def redis_unavailable(error: BaseException) -> bool:
+    """Whether waiting may heal it. A wrong password, to the client an error of the connection,
+    it does not."""
+    if isinstance(error, redis.AuthenticationError):
+        return False
+    # The disk is full, to which its log of writes goes. The client has no class for it.
+    full = isinstance(error, redis.ResponseError) and str(error).startswith("MISCONF")
+    return full or isinstance(error, _REDIS)
 
 
 def elasticsearch_error(status: int, error: Any) -> StoreUnavailable | None:

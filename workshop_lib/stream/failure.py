@@ -16,6 +16,7 @@ from py4j.protocol import Py4JNetworkError
 from pyspark import SparkContext
 
 from workshop_lib.errors import WorkshopError
+from workshop_lib.runtime.disk import FULL_WORDS
 from workshop_lib.settings import Settings
 
 #: Spark's and py4j's names for "something else failed": the cause is further down.
@@ -49,6 +50,12 @@ def cause(text: str) -> str:
 def query_failed(settings: Settings, name: str, checkpoint: Path, text: str) -> WorkshopError:
     """The error that says why the query ``name`` failed with the long error ``text``."""
     reason = cause(text)
+    if FULL_WORDS in text:
+        return WorkshopError(
+            f"The stream `{name}` failed: the disk of {settings.home} is full.",
+            "Make room and start it again; it continues where it was. "
+            f"Details: {settings.logs / 'spark.log'}.",
+        )
     if "WorkshopError" not in text and "Traceback" not in text and _DAMAGED.search(text):
         return WorkshopError(
             f"The checkpoint of the stream `{name}` is damaged: {reason}",

@@ -14,6 +14,7 @@ query was started for the other kind, it is started again and does the same batc
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,8 @@ from workshop_lib.stream.progress import (
 from workshop_lib.stream.reference import Reference
 from workshop_lib.stream.sinks import write
 from workshop_lib.stream.source import records
+
+logger = logging.getLogger(__name__)
 
 #: Called with a query's name and its progress, which has also: rows_per_second, lag.
 Report = Callable[[str, dict[str, Any]], None]
@@ -177,7 +180,10 @@ class QueryRun:
             failed = query_failed(
                 self.settings, self.name, checkpoint(self.settings, self.name), str(error)
             )
-            record_failure(self.settings, self.name, failed.message)
+            try:
+                record_failure(self.settings, self.name, failed.message)
+            except OSError as unwritten:  # a full disk, perhaps the very reason
+                logger.warning("%s cannot be noted: %s", failed.message, unwritten)
             raise failed
 
     def _speed(self, spark_report: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import redis
 
 from workshop_lib.runtime.connections import redis_client
 from workshop_lib.runtime.retry import retry_with_backoff
-from workshop_lib.runtime.store_errors import REDIS_UNAVAILABLE
+from workshop_lib.runtime.store_errors import redis_unavailable
 from workshop_lib.schema.names import interests_key, live_key
 from workshop_lib.schema.retention import LIVE_SECONDS
 from workshop_lib.settings import Settings
@@ -67,7 +67,7 @@ def _sink(
         try:
             retry_with_backoff(
                 attempt,
-                REDIS_UNAVAILABLE,
+                redis_unavailable,
                 server="Redis",
                 seconds=settings.patience_seconds,
             )
