@@ -98,10 +98,11 @@ def _ended_jvm_explained() -> Iterator[None]:
 
 
 def _known(error: Exception) -> WorkshopError | None:
-    """What a user can act on, though a library raised it: a full disk."""
+    """What a user can act on, though a library raised it: a full disk, a server that refuses us."""
     from workshop_lib.runtime.disk import disk_full
+    from workshop_lib.runtime.refusal import refused
 
-    return disk_full(error)
+    return disk_full(error) or refused(Settings(), error)
 
 
 def _show(error: WorkshopError) -> None:

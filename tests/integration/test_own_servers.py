@@ -152,7 +152,7 @@ def test_each_server_alone_is_known(filled: Settings, server: str) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("server", ["Elasticsearch", "Redis"])
+@pytest.mark.parametrize("server", identity.ADDRESS)
 def test_a_server_with_other_passwords_is_another_homes(filled: Settings, server: str) -> None:
     url = urlsplit(filled.redis_url)._replace(netloc=f"kit:guess@127.0.0.1:{port_of(filled)}")
     wrong = SecretStr("guess")

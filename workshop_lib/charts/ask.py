@@ -31,6 +31,7 @@ from workshop_lib.charts.search import Request, Search, text
 from workshop_lib.charts.time_range import Interval, Span, interval
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import elasticsearch
+from workshop_lib.runtime.refusal import refused
 from workshop_lib.settings import Settings
 
 OTHER: Final = "Other"
@@ -51,7 +52,7 @@ def send(
     try:
         found = [answer.to_dict() for answer in multi.execute()]
     except ApiError as error:
-        raise _refusal(error, search) from error
+        raise refused(settings, error) or _refusal(error, search) from error
     except TransportError as error:
         where = settings.elasticsearch_url
         raise WorkshopError(

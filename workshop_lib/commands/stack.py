@@ -108,6 +108,8 @@ def up(
         services = stack.up(settings)
     show(settings, services, as_json)
     say_if_changed(settings)
+    if not all(service.ok for service in services):
+        raise typer.Exit(1)
 
 
 def say_if_changed(settings: Settings) -> None:

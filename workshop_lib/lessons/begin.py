@@ -74,8 +74,9 @@ def running_servers(settings: Settings, say: Say) -> Settings:
     with messages_to(lambda text: say(text + "\n")):
         stack.up(settings)
     now = Settings(home=settings.home)  # read again, with the ports that were free
-    more = ("identity", "elasticsearch_password", "elasticsearch_password_web", "redis_url_web")
-    addresses = (*ADDRESS.values(), *more)
+    more = ("identity", "redis_url_web", "kafka_password", "kafka_passwords")
+    passwords = ("elasticsearch_password", "elasticsearch_password_web")
+    addresses = (*ADDRESS.values(), *more, *passwords)
     settings = settings.model_copy(update={name: getattr(now, name) for name in addresses})
     away = without_answer(settings)
     if away:

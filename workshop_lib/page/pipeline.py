@@ -18,6 +18,7 @@ from rich.table import Table
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.connections import redis_client
+from workshop_lib.runtime.refusal import refused
 from workshop_lib.schema.names import (
     DEAD_LETTER_COUNT,
     SMS_DEAD,
@@ -65,7 +66,7 @@ def read(settings: Settings) -> Pipeline:
             dead_letters=int(client.get(settings.key(DEAD_LETTER_COUNT)) or 0),
         )
     except RedisError as error:
-        raise WorkshopError(
+        raise refused(settings, error) or WorkshopError(
             f"Redis does not answer: {error}.", "`workshop status` shows the servers."
         ) from error
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 import redis
@@ -15,7 +15,13 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.identity import require_own_server
-from workshop_lib.runtime.open_clients import open_elasticsearch, open_kafka_admin, open_redis
+from workshop_lib.runtime.open_clients import (
+    kafka_options,
+    open_elasticsearch,
+    open_kafka_admin,
+    open_redis,
+)
+from workshop_lib.runtime.refusal import KAFKA_LOGIN_FAILED, refused
 from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.runtime.store_errors import (
     IndexMissing,
@@ -50,9 +56,8 @@ def producer(settings: Settings, service: str = "", **options: Any) -> KafkaProd
     """
     require_own_server(settings, "Kafka")
     options = {"acks": "all", "enable_idempotence": True, "linger_ms": 20} | options
-    return KafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap, **settings.kafka_login(service), **options
-    )
+    with _refusal(settings, service):
+        return KafkaProducer(**kafka_options(settings, service), **options)
 
 
 def consumer(settings: Settings, *topics: str, service: str = "", **options: Any) -> KafkaConsumer:
@@ -62,18 +67,25 @@ def consumer(settings: Settings, *topics: str, service: str = "", **options: Any
     """
     require_own_server(settings, "Kafka")
     options = {"auto_offset_reset": "earliest", "enable_auto_commit": False} | options
-    return KafkaConsumer(
-        *(settings.topic(name) for name in topics),
-        bootstrap_servers=settings.kafka_bootstrap,
-        **settings.kafka_login(service),
-        **options,
-    )
+    names = [settings.topic(name) for name in topics]
+    with _refusal(settings, service):
+        return KafkaConsumer(*names, **kafka_options(settings, service), **options)
 
 
 def kafka_admin(settings: Settings) -> KafkaAdminClient:
     """For topics. It fails within seconds when Kafka does not answer."""
     require_own_server(settings, "Kafka")
-    return open_kafka_admin(settings, bootstrap_timeout_ms=5000)
+    with _refusal(settings):
+        return open_kafka_admin(settings, bootstrap_timeout_ms=5000)
+
+
+@contextmanager
+def _refusal(settings: Settings, service: str = "") -> Iterator[None]:
+    """In the body: Kafka does not let us in, which is one line."""
+    try:
+        yield
+    except KAFKA_LOGIN_FAILED as error:
+        raise refused(settings, error, service) or error from error
 
 
 def create_topics(settings: Settings) -> None:

@@ -6,7 +6,9 @@ cluster name, Redis in a key. ``connections`` asks before it makes a client, so 
 notebook can forget it. Positions and checkpoints are the home's, and ``servers.json`` beside them
 says of which servers they are.
 
-External servers have no identity that is known here: the settings name them explicitly.
+External servers have no identity that is known here: the settings name them explicitly. They are
+asked whether they let us in, where there is a password to ask with. A server that refuses it says
+so at the start of whatever needs it, in one line (``refusal``).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import elastic_transport
 import elasticsearch
@@ -21,8 +24,9 @@ import redis
 from kafka.errors import KafkaError
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import state_file
+from workshop_lib.runtime import process, state_file
 from workshop_lib.runtime.open_clients import open_elasticsearch, open_kafka_admin, open_redis
+from workshop_lib.runtime.refusal import KAFKA_LOGIN_FAILED, refused
 from workshop_lib.schema.names import IDENTITY_KEY
 from workshop_lib.settings import Settings
 
@@ -34,8 +38,14 @@ ADDRESS: Final = {
     "Elasticsearch": "elasticsearch_url",
     "Redis": "redis_url",
 }
-#: (server, address, identity) → until when the answer holds.
-_known: dict[tuple[str, str, str], float] = {}
+#: What a server answers to whom it does not let in.
+_LOGIN_FAILED: Final = (
+    *KAFKA_LOGIN_FAILED,
+    elasticsearch.AuthenticationException,
+    redis.AuthenticationError,
+)
+#: (server, address, identity, user and password) → until when the answer holds.
+_known: dict[tuple[str, str, str, tuple[str, ...]], float] = {}
 
 
 def cluster_name(identity: str) -> str:
@@ -54,19 +64,25 @@ def require_own_servers(settings: Settings) -> None:
 
 
 def require_own_server(settings: Settings, server: str) -> None:
-    """``server`` is that of this home; see ``require_own_servers``."""
+    """``server`` is that of this home and lets us in; see ``require_own_servers``."""
     address = getattr(settings, ADDRESS[server])
     if not address:
         raise _no_address(settings, server)
-    question = (server, address, settings.identity)
-    if not settings.identity or settings.stack != "embedded":
+    embedded = settings.stack == "embedded"
+    login = _login(settings, server)
+    # Without an identity or a password there is nothing to ask.
+    if not (settings.identity if embedded else login):
         return
+    question = (server, address, settings.identity, login)
     if time.monotonic() < _known.get(question, 0):
         return
+    found: Any = None
     try:
         found = _ASK[server](settings)
-    except (redis.AuthenticationError, elasticsearch.AuthenticationException):
-        found = None  # our own would know the password
+    except _LOGIN_FAILED as error:
+        # Ours knows the passwords of this home: one that is not ours is another home's.
+        if not embedded or process.find(server.lower(), settings.home / "pids"):
+            raise refused(settings, error) or error from error
     except (
         KafkaError,
         OSError,
@@ -76,12 +92,23 @@ def require_own_server(settings: Settings, server: str) -> None:
         redis.RedisError,
     ):
         return
-    if found != settings.identity:
+    if embedded and found != settings.identity:
         raise WorkshopError(
             f"The {server} at {_shown(settings, server)} does not belong to {settings.home}.",
             "Run `workshop down`, then `workshop up`: it starts servers on free ports.",
         )
     _known[question] = time.monotonic() + REMEMBERED
+
+
+def _login(settings: Settings, server: str) -> tuple[str, ...]:
+    """Who we are to ``server``, and the proof; empty where there is none."""
+    if server == "Kafka":
+        return tuple(settings.kafka_login().values())
+    if server == "Redis":
+        return (settings.redis_url,) if urlsplit(settings.redis_url).password else ()
+    password = settings.elasticsearch_api_key or settings.elasticsearch_password
+    proof = password.get_secret_value()
+    return (settings.elasticsearch_username, proof) if proof else ()
 
 
 def _shown(settings: Settings, server: str) -> str:

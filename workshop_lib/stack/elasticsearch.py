@@ -15,7 +15,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, AuthenticationException, Elasticsearch, TransportError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
@@ -190,6 +190,8 @@ def health(settings: Settings, port: int) -> str:
     )
     try:
         status = client.cluster.health()["status"]
+    except AuthenticationException:
+        return passwords.refuses("health")
     except (ApiError, TransportError) as error:
         return f"does not answer ({type(error).__name__})"
     finally:

@@ -16,10 +16,11 @@ import psutil
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, process
-from workshop_lib.runtime.identity import mark_redis
+from workshop_lib.runtime.identity import ADDRESS, mark_redis, require_own_server
 from workshop_lib.runtime.java import Java, find_or_install
 from workshop_lib.runtime.lock import holder, only_one
 from workshop_lib.runtime.progress import log_tenths
+from workshop_lib.runtime.refusal import Refused
 from workshop_lib.runtime.state_file import load, save
 from workshop_lib.runtime.wait import SERVER_SECONDS, wait_until
 from workshop_lib.settings import Settings, make_private
@@ -282,9 +283,22 @@ def _status_of(settings: Settings, name: str, port: int | None) -> ServiceStatus
     if port is None:
         problem = "runs on a port that is not known: `workshop down`, then `workshop up`"
         return ServiceStatus(name, VERSIONS[name], None, found.pid, process.memory(found), problem)
-    return ServiceStatus(
-        name, VERSIONS[name], port, found.pid, process.memory(found), HEALTH[name](settings, port)
-    )
+    problem = HEALTH[name](settings, port) or _refusal(settings, name)
+    return ServiceStatus(name, VERSIONS[name], port, found.pid, process.memory(found), problem)
+
+
+def _refusal(settings: Settings, name: str) -> str:
+    """Why a server that is well does not let the commands of these settings in; "" if it does."""
+    server = next(each for each in ADDRESS if each.lower() == name)
+    if not getattr(settings, ADDRESS[server]):
+        return ""  # they were read before the servers were up
+    try:
+        require_own_server(settings, server)
+    except Refused as error:
+        return error.problem
+    except WorkshopError as error:
+        return f"is not the one that is asked: {error.message}; {error.todo}"
+    return ""
 
 
 def resident(settings: Settings) -> int:

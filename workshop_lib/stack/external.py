@@ -16,6 +16,7 @@ from redis import RedisError
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import connections
+from workshop_lib.runtime.refusal import Refused, refused
 from workshop_lib.settings import Settings
 from workshop_lib.stack.status import ServiceStatus
 
@@ -69,8 +70,15 @@ def _status_of(settings: Settings, name: str) -> ServiceStatus:
     problem = ""
     try:
         ASK[name](settings)
+    except Refused as error:
+        problem = error.problem
     except (ApiError, TransportError, KafkaError, RedisError, OSError, ValueError) as error:
-        problem = f"does not answer at {getattr(settings, ADDRESS[name])} ({type(error).__name__})"
+        refusal = refused(settings, error)
+        problem = (
+            refusal.problem
+            if refusal
+            else f"does not answer at {getattr(settings, ADDRESS[name])} ({type(error).__name__})"
+        )
     address = str(getattr(settings, ADDRESS[name]))
     parts = urlsplit(address if "://" in address else f"//{address.split(',')[0]}")
     return ServiceStatus(name, "external", parts.port, None, 0, problem, parts.hostname or "")
@@ -83,9 +91,11 @@ def up(
     services = status(settings)
     for service in services:
         if service.problem:
+            problem, _, todo = service.problem.partition("; ")
             raise WorkshopError(
-                f"{service.name} {service.problem}.",
-                "It is started elsewhere: WORKSHOP_STACK=external. Start it there, or correct"
+                f"{service.name} {problem}.",
+                todo
+                or "It is started elsewhere: WORKSHOP_STACK=external. Start it there, or correct"
                 " the address.",
             )
     return services

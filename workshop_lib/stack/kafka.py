@@ -22,6 +22,7 @@ from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.java import FEW_ARENAS, Java, compilers
 from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.process import Command
+from workshop_lib.runtime.refusal import KAFKA_LOGIN_FAILED
 from workshop_lib.settings import Settings, jaas
 from workshop_lib.stack import kafka_users, passwords
 
@@ -207,6 +208,8 @@ def health(settings: Settings, port: int) -> str:
         # The client would go on trying for its whole time before it says so.
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
         client = _client(settings, port, "health")
+    except KAFKA_LOGIN_FAILED:
+        return passwords.refuses("health")
     except (KafkaError, OSError, ValueError) as error:
         return f"does not answer ({type(error).__name__})"
     try:

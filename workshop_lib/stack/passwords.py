@@ -43,6 +43,11 @@ def of(settings: Settings, server: str) -> dict[str, str]:
     return {user.removeprefix(own): word for user, word in known if user.startswith(own)}
 
 
+def refuses(user: str) -> str:
+    """The state of a server that was started with other passwords than those of the file."""
+    return f"refuses the password of user {user}; `workshop down`, then `workshop up`"
+
+
 def path(settings: Settings) -> Path:
     return settings.home / "passwords.json"
 

