@@ -57,7 +57,7 @@ UNITS: Final = (
     _file(130, "notebooks/test_capstone.py"),
     _file(85, "integration/test_backlog.py"),
     _file(85, "integration/test_stream_process.py"),
-    _file(75, "integration/test_chaos_short.py", waits=True),
+    _file(110, "integration/test_chaos_short.py", waits=True),
     _file(240, "docker/test_in_containers.py", waits=True),
     Unit("page", 65, ("tests/web/test_page_*.py",), waits=True),
     _file(46, "integration/test_shipping.py", waits=True),

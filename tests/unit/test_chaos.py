@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from workshop_lib.commands.chaos import markdown
 from workshop_lib.verify.chaos.check import Account, Written, WrittenPlay, _interests, account
 from workshop_lib.verify.chaos.faults import faults
 from workshop_lib.verify.chaos.load import Writer
+from workshop_lib.verify.chaos.page import Numbers, on_page
 from workshop_lib.verify.chaos.run import Report, Round
 
 MINUTE = 60_000
@@ -64,16 +66,18 @@ def test_the_writer_knows_all_that_it_wrote(tmp_path: Path) -> None:
 
 
 def test_every_server_and_process_is_killed_frozen_and_restarted() -> None:
-    table = faults(with_page=True)
+    table = faults(with_page=True, with_disk=True)
     for name in ("kafka", "elasticsearch", "redis", "stream", "ship-kafka", "sms-server", "web"):
         assert {f"{name} killed", f"{name} frozen", f"{name} restarted"} <= table.keys()
     assert {"spark-jvm killed", "python-workers killed", "down and up", "log rotated"} <= set(table)
-    assert not any("web" in name for name in faults(with_page=False))
+    assert "disk full" in table
+    without = faults(with_page=False, with_disk=False)
+    assert not any("web" in name for name in without) and "disk full" not in without
 
 
 def test_a_round_that_did_not_recover_or_a_control_that_was_missed_is_not_ok() -> None:
     fine = Account("hop", 1, 1, 0, 0, 0, 0)
-    rounds = [Round("kafka killed", 5.0), Round("kafka killed", 7.0, ["stream"])]
+    rounds = [Round("kafka killed", 5.0), Round("kafka killed", 7.0, "page", ["stream"])]
     good = Report(1, rounds, [fine], {"control": True}, 60)
     assert good.ok
     assert good.by_fault()[0] | {"errors": ""} == {
@@ -82,6 +86,7 @@ def test_a_round_that_did_not_recover_or_a_control_that_was_missed_is_not_ok() -
         "recovered": 2,
         "median_seconds": 6.0,
         "longest_seconds": 7.0,
+        "came_last": {"page": 1},
         "started_again": {"stream": 1},
         "errors": "",
     }
@@ -94,3 +99,19 @@ def test_a_round_that_did_not_recover_or_a_control_that_was_missed_is_not_ok() -
         assert not bad.ok
         assert "NOT OK" in markdown(bad.as_dict())
     assert "nothing lost" in markdown(good.as_dict())
+    assert "Left out" not in markdown(good.as_dict())
+    left_out = replace(good, left_out={"full disk": "no root"})
+    assert left_out.ok and "| full disk | no root |" in markdown(left_out.as_dict())
+
+
+def test_the_page_is_right_between_what_the_stores_hold_before_and_after() -> None:
+    before, after = Numbers(10, 2, 9), Numbers(12, 2, 12)
+    snapshot = {
+        "elasticsearch": {"data": {"everything": {"plays": 11}, "messages": {"count": 2}}},
+        "redis": {"data": {"minutes": [[0, 4], [60_000, 6]]}},
+    }
+    assert on_page(snapshot) == Numbers(11, 2, 10)
+    assert on_page(snapshot).between(before, after)
+    # One that shows what was, and one that shows what is nowhere.
+    assert not Numbers(9, 2, 9).between(before, after)
+    assert not Numbers(11, 2, 13).between(before, after)

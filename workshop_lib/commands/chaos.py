@@ -19,10 +19,11 @@ def chaos(
 ) -> None:
     """Inject faults into a pipeline of its own under load, and account for every line.
 
-    Kills, freezes and restarts servers and processes, blocks the store, changes the log. Takes
-    about half a minute a round, in a home of its own; what you have stays untouched. Exit code 0
-    only if nothing was lost, duplicated or invented, and the checker saw its negative controls.
-    Ctrl-C ends it after this round, with the account so far.
+    Kills, freezes and restarts servers and processes, blocks the store, fills the disk, changes
+    the log. Takes about half a minute a round, in a home of its own; what you have stays
+    untouched. Only root can fill the disk: the run's home is then a small one of its own, in
+    memory. Exit code 0 only if nothing was lost, duplicated or invented, and the checker saw its
+    negative controls. Ctrl-C ends it after this round, with the account so far.
 
     Example: [b]workshop chaos --rounds 5 --seed 7[/b]
     """
@@ -52,6 +53,7 @@ def markdown(report: dict[str, Any]) -> str:
         return ["| " + " | ".join(line) + " |" for line in lines]
 
     verdict = "nothing lost, duplicated or invented" if report["ok"] else "NOT OK"
+    left_out = [{"faults": k, "why": v} for k, v in report["left_out"].items()]
     controls = [{"control": k, "caught": v} for k, v in report["controls"].items()]
     return "\n".join(
         [
@@ -64,6 +66,7 @@ def markdown(report: dict[str, Any]) -> str:
             *table(report["accounts"]),
             *("", "## Faults, and seconds until everything flowed again", ""),
             *table(report["faults"]),
+            *(("", "## Left out", "", *table(left_out)) if left_out else ()),
             *("", "## Negative controls", ""),
             *table(controls),
             "",

@@ -21,6 +21,8 @@ from workshop_lib.verify.chaos.site import INSIDE_STREAM, SERVERS, STEPS, Site
 
 FROZEN: Final = 10.0  # seconds of SIGSTOP
 READ_ONLY: Final = 12.0  # seconds
+FULL: Final = 10.0  # seconds
+DISK_FULL: Final = "disk full"
 READ_SECONDS: Final = 120.0  # that shippers get to read all that is written
 
 
@@ -67,6 +69,12 @@ def block(site: Site, name: str) -> None:
     client.indices.put_settings(index=everything, settings={setting[name]: None})
 
 
+def fill_disk(site: Site, name: str) -> None:
+    """The disk of the home is full for a while; the servers that ended of it are started again."""
+    site.disk.be_full(FULL)
+    site.up()
+
+
 def change_log(site: Site, name: str) -> None:
     path = site.writer.log
     if name == "rotated":
@@ -108,7 +116,7 @@ def second(site: Site, name: str) -> None:
 Fault = tuple[Callable[[Site, str], None], str]
 
 
-def faults(with_page: bool) -> dict[str, Fault]:
+def faults(with_page: bool, with_disk: bool) -> dict[str, Fault]:
     """Name → how it is injected, and into what."""
     steps = [name for name in STEPS if with_page or name != "web"]
     table: dict[str, Fault] = {}
@@ -118,6 +126,8 @@ def faults(with_page: bool) -> dict[str, Fault]:
     table |= {f"{name} killed": (kill, name) for name in INSIDE_STREAM}
     table["down and up"] = (down_and_up, "")
     table |= {f"store {name}": (block, name) for name in ("read-only", "full")}
+    if with_disk:
+        table[DISK_FULL] = (fill_disk, "")
     table |= {
         f"log {name}": (change_log, name)
         for name in ("rotated", "truncated", "replaced", "deleted")

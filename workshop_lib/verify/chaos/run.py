@@ -26,7 +26,7 @@ from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.verify.chaos.check import Account, accounts
 from workshop_lib.verify.chaos.controls import controls
-from workshop_lib.verify.chaos.faults import down_and_up, faults
+from workshop_lib.verify.chaos.faults import DISK_FULL, down_and_up, faults
 from workshop_lib.verify.chaos.site import CUSTOMERS, INSIDE_STREAM, SERVERS, TRACKS, Site
 
 log = logging.getLogger(__name__)
@@ -37,28 +37,34 @@ SETTLE: Final = 300.0
 
 @dataclass
 class Round:
-    """``seconds`` from the injection until everything flowed again; None: not within RECOVERY."""
+    """``seconds`` from the injection until everything flowed again; None: not within RECOVERY.
+
+    ``last``: what flowed again last.
+    """
 
     fault: str
     seconds: float | None = None
+    last: str = ""
     restarted: list[str] = field(default_factory=list)
     error: str = ""  # why the fault could not be injected, or was not refused
 
     def as_line(self) -> str:
         seconds = "not recovered" if self.seconds is None else f"{self.seconds:.1f} s"
+        seconds += f", {self.last} last" if self.last else ""
         again = f"; started again: {', '.join(self.restarted)}" if self.restarted else ""
         return f"{self.fault}: {seconds}{again}{'; ' if self.error else ''}{self.error}"
 
 
 @dataclass
 class Report:
-    """The result of a run."""
+    """The result of a run; ``left_out``: a kind of faults → why there are none of it."""
 
     seed: int
     rounds: list[Round]
     accounts: list[Account]
     controls: dict[str, bool]
     seconds: float
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -72,6 +78,7 @@ class Report:
             "seconds": round(self.seconds),
             "rounds": [vars(each) for each in self.rounds],
             "faults": self.by_fault(),
+            "left_out": self.left_out,
             "accounts": [each.as_dict() for each in self.accounts],
             "controls": self.controls,
         }
@@ -89,6 +96,7 @@ class Report:
                     "recovered": len(took),
                     "median_seconds": round(statistics.median(took), 1) if took else None,
                     "longest_seconds": round(max(took), 1) if took else None,
+                    "came_last": dict(Counter(each.last for each in of if each.last)),
                     "started_again": dict(Counter(n for each in of for n in each.restarted)),
                     "errors": "; ".join(each.error for each in of if each.error),
                 }
@@ -110,17 +118,24 @@ def run(
     ``home`` is removed first. Raises ``WorkshopError`` when the pipeline does not even start.
     """
     began = time.monotonic()
-    with_page = node.ready() and (only is None or any("web" in name for name in only))
-    table = faults(with_page)
-    unknown = set(only or ()) - table.keys()
-    if unknown:
-        raise WorkshopError(f"There is no fault {min(unknown)!r}.", f"One of: {', '.join(table)}.")
-    site = Site(home, seed, with_page)
-    if home.exists():
-        site.workshop("down", "--clean")
-        shutil.rmtree(home, ignore_errors=True)
+    everything = faults(with_page=True, with_disk=True)
+    wanted = set(only or everything)
+    if wanted - everything.keys():
+        unknown = min(wanted - everything.keys())
+        raise WorkshopError(f"There is no fault {unknown!r}.", f"One of: {', '.join(everything)}.")
+    left_out: dict[str, str] = {}
+    if any("web" in name for name in wanted):
+        left_out["live page"] = _no_page()
+    site = Site(home, seed, with_page=left_out.get("live page") == "")
+    _remove(site)
     done: list[Round] = []
     try:
+        if DISK_FULL in wanted:
+            left_out["full disk"] = site.disk.mount()
+        table = faults(left_out.get("live page") == "", left_out.get("full disk") == "")
+        left_out = {kind: reason for kind, reason in left_out.items() if reason}
+        if only and wanted - table.keys():
+            raise WorkshopError(f"{min(wanted - table.keys())} is left out: {left_out}.")
         progress("rounds", 0, rounds, "starting")
         _begin(site)
         order: list[str] = []
@@ -147,7 +162,32 @@ def run(
             site.signal(name, signal.SIGCONT)
         child.stop(site.running.values(), 60)
         site.workshop("down")
-    return Report(seed, done, found, caught, time.monotonic() - began)
+        _unmount(site)
+    return Report(seed, done, found, caught, time.monotonic() - began, left_out)
+
+
+def _no_page() -> str:
+    """Why the live page cannot run here; ""."""
+    try:
+        node.install()
+    except WorkshopError as error:
+        return error.message
+    return ""
+
+
+def _remove(site: Site) -> None:
+    """What an earlier run has left, which may have been killed."""
+    if site.home.exists():
+        site.workshop("down", "--clean")
+        site.disk.unmount()
+        shutil.rmtree(site.home, ignore_errors=True)
+
+
+def _unmount(site: Site) -> None:
+    try:
+        site.disk.unmount()
+    except WorkshopError as error:  # the result of the run is worth more
+        log.warning("%s stays mounted: %s", site.home, error)
 
 
 def _begin(site: Site) -> None:
@@ -184,8 +224,15 @@ def _round(site: Site, name: str, inject: Callable[[Site, str], None], what: str
         if inject is not down_and_up:
             site.supervise()
     event, entry = site.writer.latest, site.newest_entry()
+
+    def flows() -> bool:
+        if site.flows(event, entry):
+            return True
+        result.last = site.missing
+        return False
+
     with suppress(WorkshopError):
-        wait_until(lambda: site.flows(event, entry), RECOVERY, "everything to flow", every=0.2)
+        wait_until(flows, RECOVERY, "everything to flow", every=0.2)
         result.seconds = time.monotonic() - began
     result.restarted = list(site.restarted)
     return result

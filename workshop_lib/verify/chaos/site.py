@@ -17,7 +17,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_RAW_INDEX, SMS_GROUP, S
 from workshop_lib.settings import Settings
 from workshop_lib.verify import actual
 from workshop_lib.verify.chaos.load import Writer
+from workshop_lib.verify.chaos.page import shows_the_stores
+from workshop_lib.verify.chaos.small_disk import SmallDisk
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Site:
 
     def __init__(self, home: Path, seed: int, with_page: bool) -> None:
         self.home, self.draw = home, random.Random(seed)
+        self.disk = SmallDisk(home)
         ports = iter(range(21_000 + os.getpid() % 500 * 16, 32_000))
         self.port = {name: process.free_port(next(ports)) for name in (*SERVERS, *STEPS)}
         # Nothing of the caller's: neither its servers nor its namespace.
@@ -78,6 +81,7 @@ class Site:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.starts: Counter[str] = Counter()
         self.restarted: list[str] = []
+        self.missing = ""  # what did not flow when it was looked at last
         self._started_at: dict[str, float] = {}
         self.phone: Counter[str] = Counter()  # key → lives of the gateway that showed it
         self._of_this_life: set[str] = set()
@@ -137,9 +141,10 @@ class Site:
                 self.start(name)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """The process of a server or step; of Elasticsearch its launcher, too."""
+        """The process of a server or step; of Elasticsearch its launcher, too; of the page its
+        server, which ends with the command that started it."""
         with suppress(psutil.NoSuchProcess, KeyError):  # ended, or stopped by us
-            if name in SERVERS:
+            if name in (*SERVERS, "web"):
                 found = process.find(name, self.home / "pids")
                 return process.family(found) if found else []
             if name in INSIDE_STREAM:
@@ -178,16 +183,23 @@ class Site:
     # How far it is ----------------------------------------------------------------
 
     def flows(self, event: int, entry: str) -> bool:
-        """Whether the play ``event`` is in both indices, and the outbox is done up to ``entry``."""
+        """Whether the play ``event`` is in both indices, the outbox is done up to ``entry``, and
+        the page shows it; ``missing`` says what does not, yet."""
         self.supervise()
         self.poll_phone()
         try:
             client = elasticsearch(self.settings).options(request_timeout=5, max_retries=0)
-            for index in (PLAYS_RAW_INDEX, PLAYS_INDEX):
-                client.get(index=self.settings.index(index), id=str(event))
-            return self._outbox_is_past(entry) and self._page_answers()
+            with closing(client):
+                for index in (PLAYS_RAW_INDEX, PLAYS_INDEX):
+                    self.missing = f"index {index}"
+                    client.get(index=self.settings.index(index), id=str(event))
+            self.missing = "outbox"
+            if not self._outbox_is_past(entry):
+                return False
+            self.missing = "page"
+            return self._page_is_right()
         except Exception as error:  # whatever a server says that is not well yet
-            log.debug("not yet: %s", error)
+            log.debug("not yet: %s: %s", self.missing, error)
             return False
 
     def newest_entry(self) -> str:
@@ -208,12 +220,10 @@ class Site:
         read = number(groups[0]["last-delivered-id"]) >= number(entry)
         return read and (not pending["pending"] or number(pending["min"]) > number(entry))
 
-    def _page_answers(self) -> bool:
+    def _page_is_right(self) -> bool:
         if "web" not in self.commands:
             return True
-        url = f"http://127.0.0.1:{self.port['web']}/"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
+        return shows_the_stores(self.settings, f"http://127.0.0.1:{self.port['web']}")
 
     def shipped(self) -> bool:
         """Whether both shippers have counted every line that was written."""
