@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+)
 from kafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 from live_world import BY_FIVE, EVENING, MINUTE, evening, record, report
 
@@ -25,6 +30,8 @@ from workshop_lib.lessons.live_view.frames import (
     dropped,
     frames,
 )
+from workshop_lib.runtime.wait import wait_until
+from workshop_lib.settings import Settings
 
 #: As Spark 4.2 prints the plans of notebooks 04 and 05, shortened where nothing is read.
 CONVERT = "precisetimestampconversion(played_at#18-T600000ms, TimestampType, LongType)"
@@ -196,6 +203,56 @@ def test_a_group_is_drawn_as_kafkas_administration_describes_it() -> None:
         "Ours: Stable, 1 changes seen. Members: Ann reads 0, 1; Cho reads nothing. "
         "Partitions: 0: 2 of 3, 1: none of 4."
     )
+
+
+class NewBroker:
+    """Kafka's administration where the first question about a group has ``error`` as its answer."""
+
+    def __init__(self, error: KafkaError) -> None:
+        self.errors = [error]
+
+    def describe_topics(self, topics: list[str]) -> list[dict[str, Any]]:
+        return [{"partitions": [{"partition_index": 0}]} for _ in topics]
+
+    def describe_groups(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        if self.errors:
+            raise self.errors.pop()
+        return {name: {"group_state": "Empty", "members": []} for name in names}
+
+    def list_group_offsets(self, names: list[str]) -> dict[str, dict[TopicPartition, Any]]:
+        return {name: {} for name in names}
+
+    def list_partition_offsets(self, wanted: dict[TopicPartition, Any]) -> dict[Any, Any]:
+        return {each: OffsetAndTimestamp(3, -1, 0) for each in wanted}
+
+    def close(self) -> None:
+        pass
+
+
+def followed(monkeypatch: pytest.MonkeyPatch, error: KafkaError) -> groups.GroupView:
+    broker = NewBroker(error)
+    monkeypatch.setattr(groups, "kafka_admin", lambda settings: broker)
+    picture = groups.view_group(Settings(), "plays", "readers")
+    with picture:
+        wait_until(lambda: bool(picture.frames or picture.note), 10, "the group's picture")
+    return picture
+
+
+def test_a_group_is_followed_although_a_new_broker_has_no_coordinator_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = followed(monkeypatch, CoordinatorNotAvailableError())
+    assert picture.note == "" and picture.frames[-1]["state"] == "Empty"
+
+
+def test_a_picture_of_a_group_that_kafka_refuses_says_so_until_it_begins_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = followed(monkeypatch, GroupAuthorizationFailedError())
+    assert "GroupAuthorizationFailedError" in picture.note and not picture.frames
+    with picture:
+        wait_until(lambda: bool(picture.frames), 10, "the group's picture")
+    assert picture.note == ""
 
 
 def test_the_browser_gets_the_newest_frames_that_are_not_too_many_dots(

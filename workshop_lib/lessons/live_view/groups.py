@@ -80,6 +80,7 @@ class GroupView(Player):
 
     def __enter__(self) -> Self:
         self._stop.clear()
+        self.note = ""  # an earlier block's
         display(self)
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -111,7 +112,12 @@ class GroupView(Player):
                 last = False
                 while not last:
                     last = self._stop.is_set()  # before asking: what was done by then is seen
-                    self._add(self._ask(admin))
+                    try:
+                        self._add(self._ask(admin))
+                    except KafkaError as error:
+                        # The first group of a new broker: Kafka makes its topic of offsets now.
+                        if last or not error.retriable:
+                            raise
                     self._stop.wait(SECONDS)
             finally:
                 admin.close()
