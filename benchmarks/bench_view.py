@@ -29,6 +29,8 @@ from workshop_lib.settings import Settings
 from workshop_lib.stream.session import spark_session
 from workshop_lib.stream.source import parse, plays, records
 
+#: The largest share of a query's rate that the picture may cost.
+MOST = 0.05
 #: Name → (plays, plays of one batch).
 LOADS = {"small batches": (12_000, 300), "large batches": (200_000, 10_000)}
 
@@ -77,6 +79,18 @@ def measure(spark: SparkSession, settings: Settings, limit: int, runs: int) -> d
     }
 
 
+def line(name: str, row: dict[str, Any], runs: int) -> str:
+    """What the picture costs with this load, in words, against what it may cost."""
+    cost, least, most = (1 - row[key] for key in ("rate_with_of_without", "fastest", "slowest"))
+    return (
+        f"{name}: {row['plays'] / row['seconds_without']:,.0f} plays/s without the picture;"
+        f" it costs {cost:.1%} of that ({least:.1%} to {most:.1%} in {runs} pairs of runs):"
+        f" {'no more' if cost <= MOST else 'MORE'} than {MOST:.0%}."
+        f" Processor time of the picture: {row['processor_seconds_of_the_picture']:.2f} s a run"
+        f" of {row['seconds_without']:.1f} s"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
@@ -96,14 +110,7 @@ def main() -> None:
         print(json.dumps(found, indent=1))
         return
     for name, row in found.items():
-        rate = row["plays"] / row["seconds_without"]
-        print(
-            f"{name}: {rate:,.0f} plays/s without; with the picture"
-            f" {row['rate_with_of_without']:.3f} of that"
-            f" ({row['slowest']:.3f} to {row['fastest']:.3f}, {options.runs} pairs);"
-            f" {row['processor_seconds_of_the_picture']:.2f} s of processor time a run"
-            f" of {row['seconds_without']:.1f} s"
-        )
+        print(line(name, row, options.runs))
 
 
 if __name__ == "__main__":
