@@ -31,6 +31,8 @@ def text(path: Path) -> str:
 
 # Minutes ----------------------------------------------------------------------------
 
+WIDGET = re.compile(r"\b(?:view|view_group|interact|Discover|Visualize|Dashboard)\(")
+
 
 def estimated_minutes(path: Path) -> float:
     """How long a reader needs, without "What to try".
@@ -39,9 +41,9 @@ def estimated_minutes(path: Path) -> float:
     Memory and Language 109, 104047, finds 238 in silent reading of English non-fiction, and
     fewer for readers whose first language is another one; we take about two thirds. The other
     rates are ours, as watched in the room, not measured: 4 s for a line of code, 15 s to run a
-    cell and look at what it gives, a minute for a prediction.
+    cell and look at what it gives, a minute for a prediction, two to try a widget by hand.
     """
-    words = lines = runs = predictions = 0
+    words = lines = runs = predictions = widgets = 0
     for kind, source, tags in cells(path):
         if kind == "markdown":
             read = source.split("## What to try")[0]
@@ -50,13 +52,15 @@ def estimated_minutes(path: Path) -> float:
         elif "ci" not in tags:  # those are folded
             lines += sum(1 for line in source.splitlines() if line.strip())
             runs += 1
-    return words / 150 + (4 * lines + 15 * runs) / 60 + predictions
+            widgets += len(WIDGET.findall(source))
+    return words / 150 + (4 * lines + 15 * runs) / 60 + predictions + 2 * widgets
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_minutes_are_those_of_a_reader(path: Path) -> None:
+def test_the_minutes_are_those_of_a_reader_to_the_nearest_five(path: Path) -> None:
     (stated,) = re.findall(r"\*\*(\d+) minutes\.\*\*", text(path))
-    assert estimated_minutes(path) == pytest.approx(float(stated), rel=0.25)
+    assert int(stated) % 5 == 0
+    assert estimated_minutes(path) == pytest.approx(int(stated), abs=3)
 
 
 # Order ------------------------------------------------------------------------------
@@ -68,6 +72,25 @@ def test_what_to_try_comes_before_tidying_up(path: Path) -> None:
     tidy = [place for place, name in enumerate(headings) if name.startswith("Tidy up")]
     assert "What to try" in headings
     assert all(headings.index("What to try") < place for place in tidy)
+
+
+def beside_a_folded_answer(source: str) -> str:
+    """What a cell with a folded answer says besides it."""
+    return re.sub(r"<details>.*?</details>", "", source, flags=re.DOTALL).strip()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_folded_answer_has_a_cell_of_its_own_and_nothing_that_leads_on(path: Path) -> None:
+    """In one cell there is no space below it, and what leads to the next cell must be seen."""
+    folded = [source for _, source, _ in cells(path) if "<details>" in source]
+    assert folded and not [source for source in folded if beside_a_folded_answer(source)]
+    assert not [source for source in folded if re.search(r":\s*</details>", source)]
+
+
+def test_what_stands_beside_a_folded_answer_is_found() -> None:
+    answer = "<details><summary><b>What you saw</b></summary>\n\nFour.\n\n</details>"
+    assert beside_a_folded_answer(answer) == ""
+    assert beside_a_folded_answer(f"{answer}\n\n**Predict first:** and now?")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

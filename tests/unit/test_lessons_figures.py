@@ -1,17 +1,20 @@
-"""The lessons about Kafka and Spark: what their pictures show and their tables say."""
+"""The lessons about Kafka, Spark and operation: what their pictures show and their tables say."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
-from workshop_lib.lessons import interests, kafka_by_hand, spark_streaming
+from workshop_lib.lessons import interests, kafka_by_hand, operate_it, spark_streaming
 from workshop_lib.lessons.kafka_by_hand import PartitionLag, evening
 from workshop_lib.schema.play import when
 
@@ -105,3 +108,30 @@ def test_a_moment_that_spark_collected_is_shown_in_utc_wherever_the_machine_is(
 def test_the_beginning_of_time_is_no_watermark() -> None:
     assert spark_streaming.minute("1970-01-01T00:00:00.000Z") == "none"
     assert spark_streaming.minute("2026-01-04T21:05:00.000Z") == "21:05"
+
+
+def test_of_the_measured_runs_those_that_failed_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "benchmarks.json"
+    assert operate_it.measured_runs(file) == []
+    runs = [
+        {"plays": 100, "seconds": 2.0},
+        {"plays": 200, "seconds": 3.0, "failed": "out of memory"},
+        {"plays": 300, "left_out": "too long"},
+    ]
+    file.write_text(json.dumps({"curve": {"result": runs}}))
+    assert operate_it.measured_runs(file) == [(100, 2.0)]
+
+
+def test_the_numbers_that_come_with_the_workshop_are_in_the_picture_of_costs() -> None:
+    ours = operate_it.measured_runs()
+    assert ours
+    operate_it.draw_costs({200: [(200, 0.6)], 4000: [(4000, 1.36)]}, fixed=0.56, each=0.0002)
+    (axes,) = plt.gcf().axes
+    formula, alone, runs = axes.lines
+    assert list(formula.get_ydata())[-1] == pytest.approx(200, rel=0.1)  # µs: hardly any fixed cost
+    assert list(alone.get_ydata()) == pytest.approx([200, 200])
+    assert list(runs.get_xdata()) == [plays for plays, _ in ours]
+    batches = axes.collections[0].get_offsets()
+    numbers = [number for point in batches for number in point]
+    assert numbers == pytest.approx([200, 3000, 4000, 340])
+    plt.close()

@@ -7,6 +7,7 @@ left alone; what is missing is made in the order of ``PREREQUISITES``, with a li
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +52,9 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
         with make.Spark(settings) as spark:
             _make(settings, spark, needed, say)
         prerequisites.make_visible(settings)
-    say(f"Ready for stage {stage}: {', '.join(each.name for each in needed)}.\n")
+    ready = f"Ready for stage {stage}: {', '.join(each.name for each in needed)}."
+    # JupyterLab would break a long line within a word.
+    say(textwrap.fill(ready, 100, break_on_hyphens=False) + "\n")
     return settings
 
 

@@ -6,14 +6,17 @@ numbers; figures and tables.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import psutil
 
@@ -25,9 +28,12 @@ from workshop_lib.runtime import process
 from workshop_lib.runtime.progress import messages_to
 from workshop_lib.schema.names import PLAYS_INDEX, PLAYS_RAW_INDEX
 from workshop_lib.schema.play import when
-from workshop_lib.settings import Settings
+from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stream.progress import checkpoint, offsets, progress
 from workshop_lib.stream.run import run
+
+#: What `make bench` measured, for a picture in which the learner's own numbers are, too.
+BENCHMARKS: Final = PROJECT / "docs" / "benchmarks.json"
 
 
 @contextmanager
@@ -122,6 +128,50 @@ def draw_lag(behind: Sequence[tuple[float, int]], started: float) -> None:
     plt.show()
 
 
+def measured_runs(file: Path = BENCHMARKS) -> list[tuple[int, float]]:
+    """(plays, seconds) of the whole runs of `workshop stream` that ``make bench`` measured.
+
+    Runs that failed are left out; none where the documentation is not there.
+    """
+    if not file.exists():
+        return []
+    curve = json.loads(file.read_text(encoding="utf-8")).get("curve", {}).get("result", [])
+    good = [run for run in curve if "seconds" in run and "failed" not in run]
+    return [(run["plays"], run["seconds"]) for run in good]
+
+
+def draw_costs(costs: Mapping[int, Sequence[tuple[int, float]]], fixed: float, each: float) -> None:
+    """µs a play against plays at once: the batches of ``costs`` (size → plays and seconds of
+    each), the formula with ``fixed`` seconds a batch and ``each`` seconds a play, and our runs."""
+    axes = figures.axes(height=3.6)
+    own = [batch for batches in costs.values() for batch in batches]
+    ours = measured_runs()
+    low = min(plays for plays, _ in own) / 2
+    high = max(plays for plays, _ in own + ours) * 2
+    sizes = np.geomspace(low, high, 100)
+    axes.plot(sizes, (fixed / sizes + each) * 1e6, color=BLUE, label="your formula")
+    axes.axhline(each * 1e6, color=BLUE, linestyle=":", label="the play alone")
+    axes.scatter(*_costs(own), color=BLUE, zorder=3, label="your batches of query plays")
+    if ours:
+        label = "our runs of all queries, Spark's start included"
+        axes.plot(*_costs(ours), "s--", color=ORANGE, label=label)
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="plays in a batch, or in a run",
+        ylabel="µs a play",
+        title="The more plays at once, the less each one costs",
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.0f}")
+    axes.legend(frameon=False, loc="upper right", fontsize=9)
+    plt.show()
+
+
+def _costs(runs: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [plays for plays, _ in runs], [seconds / plays * 1e6 for plays, seconds in runs]
+
+
 def draw_headroom(needed: Mapping[int, float], box: float) -> None:
     """Plays per second that so many times the load need, against what one machine does."""
     axes = figures.axes()
@@ -130,7 +180,12 @@ def draw_headroom(needed: Mapping[int, float], box: float) -> None:
     axes.axhline(box, color=ORANGE, linestyle="--", label=f"this machine: {box:,.0f} a second")
     for factor, rate in needed.items():
         text = "fits" if rate <= box else f"{ceil(rate / box):,} machines"
-        axes.annotate(text, (factor, rate), (-4, 8), textcoords="offset points", ha="right")
+        axes.annotate(
+            *(text, (factor, rate), (-4, 8)),
+            textcoords="offset points",
+            ha="right",
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+        )
     axes.margins(y=0.12)
     axes.set(
         xscale="log",

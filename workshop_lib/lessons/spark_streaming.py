@@ -28,18 +28,21 @@ from workshop_lib.runtime.connections import producer
 from workshop_lib.schema.names import PLAYS_TOPIC
 from workshop_lib.schema.play import Play, to_json
 from workshop_lib.settings import Settings
+from workshop_lib.stream.session import stderr_to
 
 #: The evening of the hand-made plays: a Sunday, 20:00 UTC, in ms.
 EVENING: Final = int(datetime(2026, 1, 4, 20, tzinfo=UTC).timestamp() * 1000)
 
 
 def session(settings: Settings) -> SparkSession:
-    """The session of notebook 04: two threads, the Kafka connector, UTC."""
+    """The session of notebook 04: two threads, the Kafka connector, UTC. What Spark itself prints
+    goes to ``spark.log`` in ``settings.logs``."""
     jars = os.pathsep.join(map(str, artifacts.spark_jars(settings)))
     options: dict[str, bool | float | int | str | None] = {
         "spark.driver.extraClassPath": jars,
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.streaming.noDataMicroBatches.enabled": "false",
@@ -47,7 +50,8 @@ def session(settings: Settings) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable  # else Spark's workers take another Python
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.appName("by hand").master("local[2]")
-    made = builder.config(map=options).getOrCreate()
+    with stderr_to(settings.logs / "spark.log"):
+        made = builder.config(map=options).getOrCreate()
     made.sparkContext.setLogLevel("ERROR")
     return made
 

@@ -123,7 +123,7 @@ def spark_session(
     ]
     config["spark.driver.extraJavaOptions"] = " ".join(filter(None, of_java))
     builder = SparkSession.builder.config(map=config)
-    with _stderr_to(settings.logs / "spark.log"), _own_signals():
+    with stderr_to(settings.logs / "spark.log"), _own_signals():
         session = builder.getOrCreate()
     explain_ended_jvm(settings)
     # Of a session that was found, such as a notebook's own, the master may be another.
@@ -209,8 +209,8 @@ def _own_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """A process started inside, here the Java one, has ``path`` as its standard error."""
+def stderr_to(path: Path) -> Iterator[None]:
+    """A process started inside, such as Spark's Java one, has ``path`` as its standard error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     ours = os.dup(2)
