@@ -9,6 +9,7 @@ const ROW = 25;
 const ROWS = 12; // more do not fit on a small screen: the newest are drawn
 const LANE = 22;
 const PACE = 900; // milliseconds a frame
+const RUNS = 6; // the last ones, to compare
 
 const KINDS = {
   "in order": ["in-order", "M -5 0 A 5 5 0 1 0 5 0 A 5 5 0 1 0 -5 0 Z"],
@@ -351,7 +352,7 @@ function render({ model, el }) {
     late.disabled = Boolean(busy);
     late.value = choices.indexOf(model.get("late"));
     allowed.textContent = ` ${model.get("late")} minutes`;
-    runs.textContent = model.get("runs").join(" · ");
+    runs.textContent = model.get("runs").slice(-RUNS).join("\n");
   }
 
   play.onclick = toggle;
