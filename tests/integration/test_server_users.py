@@ -108,6 +108,13 @@ def test_the_control_administers(admin: Settings, index: str) -> None:
     client.indices.put_settings(index=index, settings={"index.blocks.write": None})
 
 
+def test_elasticsearch_makes_no_index_of_its_own_roles(running_stack: Settings) -> None:
+    log = (running_stack.logs / "elasticsearch.log").read_text()
+    assert "] started {" in log, "it is that log"
+    # It cannot, and each of ten attempts would keep our indices from being ready.
+    assert "built-in roles" not in log and ".security-7" not in log
+
+
 def test_no_password_is_in_an_argument_or_a_log(
     running_stack: Settings, words: dict[str, str]
 ) -> None:

@@ -29,6 +29,9 @@ from workshop_lib.stack import access, passwords
 
 VERSION = "8.19.20"
 HEAP = "512m"
+#: At each start it would try ten times to copy the roles of its own into an index, which needs
+#: a module that is not there, and let no index of ours become ready meanwhile. Ours are in a file.
+NO_ROLES_INDEX = "-Des.queryable_built_in_roles_enabled=false"
 
 
 def yaml(folder: Path, port: int, transport_port: int, identity: str) -> str:
@@ -119,7 +122,7 @@ def prepare(
             "ES_JAVA_HOME": str(java.home),
             # Neither heap dumps nor the collector's log, which may grow to 2 GB.
             "ES_JAVA_OPTS": " ".join((f"-Xms{HEAP} -Xmx{HEAP}", *compilers(settings.servers_long)))
-            + " -XX:-HeapDumpOnOutOfMemoryError"
+            + f" -XX:-HeapDumpOnOutOfMemoryError {NO_ROLES_INDEX}"
             " -Xlog:disable -Xlog:all=warning:stderr:utctime,level,tags",
             "ES_PATH_CONF": str(config),
             "ES_TMPDIR": str(folder / "tmp"),
