@@ -48,7 +48,7 @@ class Discover(View):
             continuous_update=False,
             layout=widgets.Layout(width="auto", flex="1 1 auto"),
         )
-        self.chosen = widgets.Label()
+        self.chosen = widgets.Label(layout=widgets.Layout(margin="2px 6px 2px 14px"))
         self.zoom = button(
             "Zoom to bars", "Narrow the time range to the chosen bars", lambda: run(self._zoom)
         )
@@ -56,7 +56,7 @@ class Discover(View):
             options=[(each.label, each.name) for each in self.bar.fields],
             value=None,
             rows=min(14, len(self.bar.fields)),
-            layout=widgets.Layout(width="100%"),
+            layout=widgets.Layout(width="auto"),  # with its margins, 100 % would be cut off
         )
         self.column = button(
             "Add as column",
