@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from kafka import TopicPartition
 from kafka.errors import (
@@ -14,6 +15,7 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata, OffsetAndTimestamp
 from live_world import BY_FIVE, EVENING, MINUTE, evening, record, report
+from nbclient import NotebookClient
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons.live_view import groups, pictures, shape, widget
@@ -33,6 +35,7 @@ from workshop_lib.lessons.live_view.frames import (
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
+TESTS = str(Path(__file__).parents[1])
 #: As Spark 4.2 prints the plans of notebooks 04 and 05, shortened where nothing is read.
 CONVERT = "precisetimestampconversion(played_at#18-T600000ms, TimestampType, LongType)"
 FIVE = f"""Aggregate [window#30-T600000ms], [window#30-T600000ms, count(1) AS count#21L]
@@ -177,6 +180,22 @@ def test_without_a_browser_the_last_frame_is_a_picture_with_a_description() -> N
         "Windows: 20:00–20:05: 2 (closed)"
     )
     assert "no batch yet" in pictures.draw([], "My stream").alt
+
+
+def test_figures_that_a_notebook_draws_after_the_picture_are_shown() -> None:
+    view = (
+        f"import sys; sys.path.insert(0, {TESTS!r}); import live_world; live_world.recorded_view()"
+    )
+    sources = (
+        view,
+        "import pandas as pd\nax = pd.Series([1, 2]).plot();",
+    )
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    picture, plot = ([set(each.data) for each in cell.outputs] for cell in notebook.cells)
+    assert "application/vnd.jupyter.widget-view+json" in picture[0]
+    assert [data & {"image/png"} for data in plot] == [{"image/png"}]
 
 
 def test_a_group_is_drawn_as_kafkas_administration_describes_it() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from workshop_lib.charts.pictures.style import Picture, picture, styled
@@ -42,13 +42,11 @@ def draw(frames: Sequence[Frame], title: str) -> Picture:
     shown = frames[-ROWS:]
     words = describe(frames, title)
     with styled():
-        figure, (ax, below) = plt.subplots(
-            *(2, 1),
-            figsize=(9, 0.42 * max(len(shown), 3) + 2.2),
-            height_ratios=(0.42 * max(len(shown), 3), 0.9),
-            sharex=True,
-            layout="constrained",
-        )
+        # Not of pyplot's: used here for the first time, it would leave the notebook's own figures
+        # unseen, as the look that ends with this block has their switch among its settings.
+        height = 0.42 * max(len(shown), 3)
+        figure = Figure(figsize=(9, height + 2.2), layout="constrained")
+        ax, below = figure.subplots(2, 1, height_ratios=(height, 0.9), sharex=True)
         for row, frame in enumerate(shown):
             _row(ax, row, frame, shown)
         for kind, (marker, colour) in LOOK.items():
