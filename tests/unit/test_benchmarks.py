@@ -127,3 +127,29 @@ def test_each_peer_is_described() -> None:
         if path.suffix in (".py", ".sh", ".conf") and path.name != "common.py"
     ]
     assert len(programs) == 5 and all(f"`{name}`" in text for name in programs)
+
+
+@pytest.mark.parametrize(
+    ("rate", "fastest", "slowest", "told"),
+    [
+        (0.98, 1.01, 0.96, "it costs 2.0% of that (-1.0% to 4.0% in 7 pairs of runs): no more"),
+        (0.90, 0.93, 0.88, "MORE than 5%"),
+        (1.00, 1.68, 0.90, "too busy to say"),  # a picture makes no query faster
+    ],
+)
+def test_the_cost_of_the_picture_is_judged_unless_the_machine_was_busy(
+    monkeypatch: pytest.MonkeyPatch, rate: float, fastest: float, slowest: float, told: str
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import bench_view
+
+    row = {
+        "plays": 12_000,
+        "seconds_without": 10.0,
+        "rate_with_of_without": rate,
+        "fastest": fastest,
+        "slowest": slowest,
+        "processor_seconds_of_the_picture": 0.4,
+    }
+    line = bench_view.line("small batches", row, runs=7)
+    assert line.startswith("small batches: 1,200 plays/s") and told in line
