@@ -189,7 +189,7 @@ def live(home: Path, plays: int, rounds: int) -> dict[str, Any]:
     names = list(INDEX_OF_QUERY)
     with space(home) as settings, ExitStack() as commands:
         seconds: list[float] = []
-        spare = 20_000 + LATENCY_SECONDS * 20_000
+        spare = 20_000 + LATENCY_SECONDS * 4_000
         make_world(settings, plays * (rounds + 1) + spare)
         lines = (settings.world / "tracks.csv").read_bytes().splitlines(keepends=True)
         connections.create_topics(settings)
