@@ -71,7 +71,13 @@ def measured() -> dict[str, Any]:
         ),
         "curve": part(
             [
-                {**timed(), "plays": 10_000, "seconds": 5.0, "memory": {"stream": 1, "total": 2}},
+                {
+                    **timed(),
+                    "plays": 10_000,
+                    "seconds": 5.0,
+                    "memory": {"stream": 1, "total": 2},
+                    "peer": {"plays": 10_000, "seconds": 4.0},
+                },
                 {"plays": 10**6, "left_out": "about 9 minutes more"},
             ]
         ),
@@ -87,7 +93,8 @@ def test_medians_spreads_ratios_and_reasons_are_in_their_rows(
     assert "| rsyslog | 20,000 | 20,000 – 20,000 | 0.50 × |" in text
     assert "| kcat | – | – | not installed: apt-get install kcat |" in text
     assert "| plain Python: three queries | 500 | 500 – 500 | 2.00 × |" in text
-    assert "| 1,000,000 | – | – | – | – | about 9 minutes more |" in text
+    assert "| 10,000 | 5 | 500 | 0.00 | 0.00 | 4 |  |" in text
+    assert "| 1,000,000 | – | – | – | – | – | about 9 minutes more |" in text
     assert "| p99 | 5.00 | 3.00 | 2.00 |" in text
 
 
