@@ -38,16 +38,47 @@ def test_ports_are_published_on_this_machine_only(name: str) -> None:
     assert all(port["host_ip"] == "127.0.0.1" for port in ALL[name]["ports"])
 
 
+#: Those that write into their own program's folders cannot be read-only.
+WRITING = {"kafka", "elasticsearch", "kibana", "logstash"}
+#: What would take a container out of its own name spaces, or give it something of the machine.
+OPENINGS = ("cap_add", "privileged", "devices", "pid", "ipc", "userns_mode", "cgroup_parent")
+
+
+def too_much(name: str, service: dict[str, Any]) -> list[str]:
+    """What the container of ``service`` may do beyond what docs/docker.md promises."""
+    faults = {
+        "keeps capabilities": service.get("cap_drop") != ["ALL"],
+        "gains privileges": service.get("security_opt") != ["no-new-privileges:true"],
+        "is root": str(service.get("user", "1")).split(":")[0] in ("0", "root"),
+        "has the engine's socket": "docker.sock" in str(service.get("volumes")),
+        "is on the machine's network": service.get("network_mode", "service:")[:8] != "service:",
+        "can be written": not service.get("read_only") and name not in WRITING,
+        **{f"has {key}": bool(service.get(key)) for key in OPENINGS},
+    }
+    return [fault for fault, found in faults.items() if found]
+
+
 @each
 def test_it_has_the_least_privileges(name: str) -> None:
-    service = ALL[name]
-    assert service["cap_drop"] == ["ALL"] and not service.get("cap_add")
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert not service.get("privileged") and service.get("user", "1") not in ("0", "root")
-    assert "docker.sock" not in str(service.get("volumes"))
-    # Those that write into their own program's folders cannot be read-only.
-    writes = {"kafka", "elasticsearch", "kibana", "logstash"}
-    assert service.get("read_only", False) is (name not in writes)
+    assert too_much(name, ALL[name]) == []
+    assert bool(ALL[name].get("read_only")) is (name not in WRITING)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"cap_drop": ["NET_RAW"]}, "keeps capabilities"),
+        ({"cap_add": ["SYS_ADMIN"]}, "has cap_add"),
+        ({"security_opt": []}, "gains privileges"),
+        ({"user": "0:0"}, "is root"),
+        ({"read_only": False}, "can be written"),
+        ({"network_mode": "host"}, "is on the machine's network"),
+        ({"volumes": ["/var/run/docker.sock:/s"]}, "has the engine's socket"),
+        ({"pid": "host"}, "has pid"),
+    ],
+)
+def test_a_privilege_too_many_is_found(change: dict[str, Any], fault: str) -> None:
+    assert too_much("web", ALL["web"] | change) == [fault]
 
 
 @each
@@ -172,6 +203,13 @@ def test_the_kit_s_containers_get_settings_that_there_are(
     assert settings.elasticsearch_username == "kit"
     assert settings.elasticsearch_password.get_secret_value() == "secret-KIT_PASSWORD"
     assert settings.redis_url == "redis://:secret-REDIS_PASSWORD@redis:6379/0"
+
+
+def test_the_stage_s_sms_server_gives_way_to_notebook_07() -> None:
+    # Without it that notebook would find its outbox empty, and its group made.
+    assert ALL["sms-server"]["command"] == ["workshop", "sms-server", "--give-way"]
+    assert f"{VARIABLES['WORKSHOP_HOME']}:/workshop/.workshop" in ALL["sms-server"]["volumes"]
+    assert f"{VARIABLES['WORKSHOP_HOME']}:/workshop/.workshop" in ALL["jupyter"]["volumes"]
 
 
 def test_the_page_gets_what_its_server_reads() -> None:

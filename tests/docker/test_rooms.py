@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import CORE, ROOT_HERE, Room, docker, image_of, reason_against
+from containers import CORE, ROOT_HERE, Room, image_of, reason_against
 
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.verify import compare
@@ -137,16 +137,11 @@ def test_reset_leaves_nothing_and_needs_no_new_container(room: Room) -> None:
     room.run("jupyter", "workshop", "verify", "--json", check=False)
 
 
-@pytest.fixture(scope="module")
-def without_sms_server(room: Room) -> None:
-    """Notebook 07 reads the outbox by hand, and then is the SMS server itself."""
-    if "sms-server" in room.containers():
-        docker("stop", room.containers()["sms-server"])
-
-
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
-@pytest.mark.usefixtures("without_sms_server")
 def test_a_notebook_runs_inside(room: Room, notebook: str) -> None:
+    # Beside the stage's own SMS server, which gives way to notebook 07.
+    assert "sms-server" in well(room)
+
     def run() -> None:
         room.run(
             "jupyter",

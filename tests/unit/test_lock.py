@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime.lock import holder, only_one, running
+from workshop_lib.runtime.lock import alone, holder, only_one, running, together
+from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 
 HOLD = """
@@ -52,3 +55,54 @@ def test_a_killed_holder_leaves_nothing_behind(settings: Settings) -> None:
     holder.wait(10)
 
     assert running(settings, "replay") == []
+
+
+def test_many_work_together_and_none_of_them_beside_one_alone(settings: Settings) -> None:
+    with together(settings, "outbox") as first, together(settings, "outbox") as second:
+        assert first and second
+    with alone(settings, "outbox", seconds=10):
+        with together(settings, "outbox") as third, together(settings, "stream") as elsewhere:
+            assert not third and elsewhere
+        with (
+            pytest.raises(WorkshopError, match="another one alone with outbox"),
+            alone(settings, "outbox", seconds=0),
+        ):
+            pass
+    with together(settings, "outbox") as fourth:
+        assert fourth
+
+
+def test_one_alone_waits_for_those_inside_and_nobody_slips_in_before_it(
+    settings: Settings,
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def the_one() -> None:
+        with alone(settings, "outbox", seconds=60):
+            entered.set()
+            assert leave.wait(60)
+
+    def kept_out() -> bool:
+        with together(settings, "outbox") as another:
+            return not another
+
+    with ThreadPoolExecutor(1) as pool:
+        with together(settings, "outbox") as inside:
+            assert inside
+            waiting = pool.submit(the_one)
+            wait_until(kept_out, 60, "the one to ask")
+            assert not entered.is_set()
+        assert entered.wait(60)
+        leave.set()
+        waiting.result()
+
+
+def test_one_that_does_not_come_out_is_said(settings: Settings) -> None:
+    with (
+        together(settings, "outbox"),
+        pytest.raises(WorkshopError, match="those at work on outbox"),
+        alone(settings, "outbox", seconds=0),
+    ):
+        pass
+    with together(settings, "outbox") as again:  # the gate is open again
+        assert again

@@ -13,6 +13,9 @@ def sms_server(
     workers: int = typer.Option(1, min=1, max=64, help="Threads that send."),
     provider: str = typer.Option("", help="file, http or twilio; the setting by default."),
     once: bool = typer.Option(False, "--once", help="End when the outbox is empty."),
+    give_way: bool = typer.Option(
+        False, "--give-way", help="Send nothing while notebook 07 is an SMS server itself."
+    ),
     as_json: bool = AS_JSON,
 ) -> None:
     """Stage 3: send the messages of the outbox, each once.
@@ -26,7 +29,7 @@ def sms_server(
     from workshop_lib.marketing.sms_server import serve
 
     with stop_on_signal() as stop, RichProgress(err) as progress:
-        counts = serve(Settings(), workers, provider, once, stop, progress)
+        counts = serve(Settings(), workers, provider, once, stop, progress, give_way)
     if as_json:
         print_json(counts)
 

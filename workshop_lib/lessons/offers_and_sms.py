@@ -1,7 +1,7 @@
 """Notebook 07, offers and SMS: starting over, an example target, who may be offered what.
 
 In: Settings. Out: the offers forgotten; a target made up; a row per listener with what the
-offer depends on; an SMS server to be killed; a figure (Stage 3).
+offer depends on; the outbox to oneself; an SMS server to be killed; a figure (Stage 3).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from workshop_lib.errors import WorkshopError
 from workshop_lib.lessons import figures
 from workshop_lib.marketing import optouts, registry
 from workshop_lib.marketing.outbox import target_id
+from workshop_lib.marketing.sms_server import OUTBOX_LOCK
 from workshop_lib.runtime import child
+from workshop_lib.runtime.lock import alone
 from workshop_lib.schema.names import TARGETS_INDEX
 from workshop_lib.schema.world import OFFER_CAMPAIGN
 from workshop_lib.settings import Settings
@@ -27,6 +29,8 @@ from workshop_lib.world.read import load_customers
 
 #: More customers than any world has.
 EVERYBODY: Final = 100_000
+#: As long as an SMS server may need for a message whose gateway is slow.
+TURN_SECONDS: Final = 60.0
 
 
 def example_target(customer: int, event: int) -> dict[str, Any]:
@@ -64,6 +68,17 @@ def listeners(settings: Settings) -> pd.DataFrame:
             "offered": table.index.isin(list(offered)),
         }
     )
+
+
+@contextmanager
+def outbox_to_oneself(settings: Settings) -> Iterator[None]:
+    """The stack's own SMS server, where one runs, sends nothing until the end of the block.
+
+    A kernel that ends, however it does, ends the block, too. ``WorkshopError`` when another
+    notebook is in such a block, or that server does not finish its message.
+    """
+    with alone(settings, OUTBOX_LOCK, TURN_SECONDS):
+        yield
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, NamedTuple
 
 from elasticsearch import Elasticsearch
@@ -35,6 +35,7 @@ from workshop_lib.marketing.providers import (
 )
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.identity import require_own_servers
+from workshop_lib.runtime.lock import together
 from workshop_lib.runtime.progress import Progress, silent
 from workshop_lib.runtime.retry import Stopped, retry_with_backoff
 from workshop_lib.runtime.store_errors import StoreUnavailable
@@ -46,6 +47,10 @@ from workshop_lib.settings import Settings
 SENT, SUPPRESSED, FAILED, DEAD = "sent", "suppressed", "failed", "dead"
 STATUSES: Final = (SENT, SUPPRESSED, FAILED, DEAD)
 LONGEST_PAUSE: Final = 30.0
+#: The lock of those who give way, and of the one whom they give way to.
+OUTBOX_LOCK: Final = "sms-outbox"
+#: How often one that gives way asks whether it may go on.
+ASK_AGAIN_SECONDS: Final = 0.5
 
 
 class TryAgain(Exception):
@@ -88,20 +93,29 @@ class Worker:
         client: Elasticsearch,
         stop: threading.Event,
         count: Callable[[str], None],
+        give_way: bool,
     ) -> None:
         self.settings, self.send, self.provider_name = settings, send, provider_name
         self.client, self.stop, self.count = client, stop, count
+        self.give_way = give_way
         self.outbox = OutboxConsumer(settings, name)
 
     def run(self, once: bool) -> None:
         """Until ``stop`` is set or, ``once``, until the outbox has nothing left."""
         while not self.stop.is_set():
-            entry = self.outbox.next()
-            if entry:
-                self.handle(entry)
-            elif once and self.outbox.empty():
+            with self.turn() as mine:
+                entry = self.outbox.next() if mine else None
+                if entry:
+                    self.handle(entry)
+            if not mine:
+                self.stop.wait(ASK_AGAIN_SECONDS)
+            elif once and not entry and self.outbox.empty():
                 break
         self.outbox.leave()
+
+    def turn(self) -> AbstractContextManager[bool]:
+        """Whether the next entry is this worker's to take: not while it gives way to another."""
+        return together(self.settings, OUTBOX_LOCK) if self.give_way else nullcontext(True)
 
     def handle(self, entry: Entry) -> None:
         """Finish ``entry``, unless the server is to stop or another worker has it."""
@@ -198,10 +212,12 @@ def serve(
     once: bool = False,
     stop: threading.Event | None = None,
     progress: Progress = silent,
+    give_way: bool = False,
 ) -> dict[str, int]:
     """Send what is in the outbox until ``stop`` is set or, ``once``, until it is empty.
 
-    ``workers`` threads, beside those of other processes on the same outbox. Returns how many
+    ``workers`` threads, beside those of other processes on the same outbox; with ``give_way``
+    they take nothing while somebody is ``lock.alone`` with ``OUTBOX_LOCK``. Returns how many
     messages this process brought to each status. Raises ``WorkshopError`` when a server is
     away for longer than ``patience_seconds``, or the provider may not be used.
     """
@@ -229,7 +245,8 @@ def serve(
 
     prefix = f"{socket.gethostname()}-{os.getpid()}"
     crew = [
-        Worker(settings, f"{prefix}-{n}", send, name, client, end, count) for n in range(workers)
+        Worker(settings, f"{prefix}-{n}", send, name, client, end, count, give_way)
+        for n in range(workers)
     ]
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(worker.run, once) for worker in crew]
