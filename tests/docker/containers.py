@@ -55,6 +55,33 @@ def image_of(service: str) -> str:
     return next(line.split()[1] for line in lines if line.strip().startswith("image:"))
 
 
+#: Asks each process of a container who it is; one that has ended meanwhile is left out.
+WHO = "cat /proc/[0-9]*/status 2> /dev/null | grep -E '^(Name|Uid|Cap(Prm|Eff|Bnd)|NoNewPrivs):'"
+
+
+#: The engine's own process on its way into the container, before it becomes a health check.
+ENTERING = "runc:"
+
+
+def privileges(said: str) -> list[str]:
+    """What processes may do more than they should, of the answer to ``WHO``."""
+    faults, name, seen = [], "", 0
+    for line in said.splitlines():
+        key, value = line.split(":", 1)
+        if key == "Name":
+            name = value.strip()
+            seen += not name.startswith(ENTERING)
+        elif name.startswith(ENTERING):
+            continue
+        elif key == "Uid" and "0" in value.split():
+            faults.append(f"{name} is root")
+        elif key.startswith("Cap") and int(value, 16):
+            faults.append(f"{name} has {key} {value.strip()}")
+        elif key == "NoNewPrivs" and value.strip() != "1":
+            faults.append(f"{name} may gain privileges")
+    return faults if seen else ["no process was seen"]
+
+
 class Room:
     """A checkout in ``folder``, with servers in containers."""
 
