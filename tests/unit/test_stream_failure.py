@@ -8,13 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 from py4j.protocol import Py4JNetworkError
 from pyspark import SparkContext
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime.state_file import save
 from workshop_lib.settings import Settings
-from workshop_lib.stream import progress
+from workshop_lib.stream import progress, query_run
 from workshop_lib.stream.failure import cause, one_line_if_jvm_ends, query_failed
 
 WORKER = """[STREAM_FAILED] Query [id = 1, runId = 2] terminated with exception: Job aborted \
@@ -39,6 +40,11 @@ Caused by: org.apache.spark.SparkException: Job aborted
         ("AssertionError: Need at least one: key or value", "AssertionError: Need at least one"),
         ("ValueError: year 0 is out of range", "ValueError: year 0"),
         ("MemoryError", "MemoryError"),
+        (
+            "py4j.protocol.Py4JNetworkError: Answer from 127.0.0.1 is empty.",
+            "Py4JNetworkError: Answer from 127.0.0.1 is empty.",
+        ),
+        ("pyspark.errors.PySparkRuntimeError", "PySparkRuntimeError"),
         ("elasticsearch.ApiError: ApiError(500, 'boom')", "ApiError: ApiError(500"),
         (
             "workshop_lib.errors.WorkshopError: Redis did not answer for 60 s. See it.",
@@ -116,3 +122,24 @@ def test_a_topic_that_was_made_anew_is_refused(
     with pytest.raises(WorkshopError, match="plays was deleted and made anew") as raised:
         progress.check_topic(settings, ["plays", "aggregates"])
     assert "workshop reset" in raised.value.todo
+
+
+def test_how_much_is_unread_waits_for_kafka(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client gives up sooner than a stream may; what it reports is no reason to end."""
+    save(settings.home / "stream" / "plays.json", {"offsets": {"0": 30}})
+    answers: list[dict[str, int]] = [{"0": 35, "1": 2}]
+
+    def away_then_there(settings: Settings, which: str) -> dict[str, int]:
+        if asked.pop(0):
+            raise KafkaTimeoutError("no answer")
+        return answers[0]
+
+    monkeypatch.setattr(query_run, "offsets", away_then_there)
+    asked = [True, True, False]
+    assert query_run.unread_records(settings, "plays") == {0: 5, 1: 2}
+    asked = [True] * 9
+    impatient = settings.model_copy(update={"patience_seconds": 0.1})
+    with pytest.raises(WorkshopError, match=r"Kafka did not answer for 0.1 s"):
+        query_run.unread_records(impatient, "plays")

@@ -24,6 +24,8 @@ _WRAPPER: Final = r"(?:Python|StreamingQuery|Spark|Py4J\w*|Foreach\w*)(?:Excepti
 _ERROR: Final = re.compile(r"^\s*(?:Caused by: )?(?:[\w$]+\.)*(\w*(?:Error|Exception)\b.*)", re.M)
 #: A Python traceback and, not indented, the error at its end.
 _TRACEBACK: Final = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)")
+#: Before the name of an error: the module that it is of.
+_MODULE: Final = re.compile(r"^(?:\w+\.)+(?=\w+(?::|$))")
 _DAMAGED: Final = re.compile(
     r"CANNOT_LOAD_STATE_STORE|STATE_STORE_\w+|Incomplete log file|[Mm]alformed|JsonParseException"
     r"|MappingException|EOFException|batch \d+ doesn't exist|StreamMetadata|Error reading"
@@ -38,10 +40,7 @@ _ENDING_SECONDS: Final = 5.0
 def cause(text: str) -> str:
     """The one line of a query's long error that names its cause."""
     ours = re.findall(r"WorkshopError: (.+)", text)
-    python = [
-        line.split(".")[-1] if "." in line.split(":")[0] else line
-        for line in _TRACEBACK.findall(text)
-    ]
+    python = [_MODULE.sub("", line) for line in _TRACEBACK.findall(text)]
     java = [line for line in _ERROR.findall(text) if not re.match(_WRAPPER, line)]
     lines = ours[:1] or python[-1:] or java[:1] or text.strip().splitlines()[:1]
     return lines[0].strip()[:300] if lines else "no reason was given"

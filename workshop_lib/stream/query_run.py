@@ -20,9 +20,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from kafka.errors import KafkaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
+from workshop_lib.runtime.retry import retry_with_backoff
 from workshop_lib.settings import Settings
 from workshop_lib.stream.failure import query_failed
 from workshop_lib.stream.pipeline import STATEFUL, Builder, Query
@@ -208,10 +210,17 @@ class QueryRun:
 
 
 def unread_records(settings: Settings, name: str) -> dict[int, int]:
-    """The records of each partition that the query has not written."""
-    done = (progress(settings, name) or {}).get("offsets") or offsets(settings, "beginning")
-    ends = offsets(settings, "end")
-    return {int(p): max(end - done.get(p, 0), 0) for p, end in ends.items()}
+    """The records of each partition that the query has not written.
+
+    A running stream waits for Kafka here as long as everywhere else.
+    """
+
+    def ask() -> dict[int, int]:
+        done = (progress(settings, name) or {}).get("offsets") or offsets(settings, "beginning")
+        ends = offsets(settings, "end")
+        return {int(p): max(end - done.get(p, 0), 0) for p, end in ends.items()}
+
+    return retry_with_backoff(ask, KafkaError, server="Kafka", seconds=settings.patience_seconds)
 
 
 def records_of_batch(settings: Settings, name: str, number: int) -> dict[int, int]:
