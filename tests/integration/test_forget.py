@@ -72,7 +72,12 @@ def home(stack: Settings) -> Iterator[Settings]:
 
 
 def plays(settings: Settings) -> pd.Series:
-    return pd.read_parquet(settings.world / "ledger.parquet")["customer_id"].value_counts()
+    """customer_id → plays, most first; of as many plays, the smaller id first.
+
+    So the order of the others is the same when one of them is gone.
+    """
+    counts = pd.read_parquet(settings.world / "ledger.parquet")["customer_id"].value_counts()
+    return counts.sort_index().sort_values(ascending=False, kind="stable")
 
 
 def busiest(settings: Settings) -> int:
