@@ -104,6 +104,9 @@ def of_peers(home: Path, plays: int, runs: int, names: list[str]) -> dict[str, A
 def curve(home: Path, sizes: list[int], until: float) -> list[dict[str, Any]]:
     """Seconds and memory for each size that is expected to be done by ``until``."""
     result: list[dict[str, Any]] = []
+    # For minutes of load, as ``workshop demo --full`` starts them.
+    stack.down(Settings(home=home))
+    stack.up(Settings(home=home, servers_long=True))
     peer = partial(peers.run, peers.environment(), peer=peers.PEERS[PEER])
     for size in sizes:
         whole = [each["seconds"] for each in result if "failed" not in each]

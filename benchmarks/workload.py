@@ -42,6 +42,8 @@ def space(home: Path, **more: object) -> Iterator[Settings]:
     """Settings with a folder and a namespace of their own; at the end both are empty again."""
     with tempfile.TemporaryDirectory() as folder:
         running = Settings(home=home)
+        if not running.kafka_bootstrap:
+            raise SystemExit(f"The servers of {home} are not running. Run `workshop up`.")
         # home first: the addresses are those of the stack in ``home``
         update = {"home": Path(folder), "namespace": f"bench{time.time_ns() % 10**9}-", **more}
         settings = running.model_copy(update=update)
