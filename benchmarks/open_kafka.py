@@ -3,7 +3,7 @@
 rsyslog and kcat of Debian 12 come with librdkafka 2.0.2, whose SCRAM does not follow RFC 5802
 (its pull request 4895 corrects it, in 2.6.1): the workshop's Kafka refuses them. So that the
 ways into Kafka are compared on the same server, all of them write into this one. It has the
-jars, the heap and the compilers of the workshop's; it listens on 127.0.0.1.
+jars, the configuration, the heap and the compilers of the workshop's; it listens on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -26,24 +26,6 @@ from workshop_lib.settings import Settings
 from workshop_lib.stack import kafka
 
 
-def properties(port: int, controller_port: int) -> str:
-    """As ``stack.kafka`` has them, without users and rights."""
-    return kafka.properties_text(
-        {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": "data",
-            "offsets.topic.replication.factor": "1",
-            "offsets.topic.num.partitions": "4",
-            "auto.create.topics.enable": "false",
-        }
-    )
-
-
 def answers(settings: Settings) -> bool:
     try:
         open_kafka_admin(settings, bootstrap_timeout_ms=1000).close()
@@ -59,7 +41,8 @@ def open_kafka(settings: Settings) -> Iterator[dict[str, object]]:
         folder = Path(name)
         port = free_port(0)
         controller_port = free_port(0, {port})
-        (folder / "server.properties").write_text(properties(port, controller_port))
+        values = kafka.node(port, controller_port, "PLAINTEXT")
+        (folder / "server.properties").write_text(kafka.properties_text(values))
         (folder / "log4j2.properties").write_text(kafka.LOG4J)
         program = [
             *(str(java.find().program), "-Dlog4j2.configurationFile=log4j2.properties"),

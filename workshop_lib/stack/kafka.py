@@ -41,14 +41,12 @@ appender.console.layout.pattern=[%d] %p %m (%c)%n
 """
 
 
-def properties(port: int, controller_port: int, words: Mapping[str, str]) -> str:
-    """server.properties: one node that needs no other one, so every replication factor is 1.
+def node(port: int, controller_port: int, protocol: str) -> dict[str, str]:
+    """server.properties of one node that needs no other one, so every replication factor is 1.
 
-    ``words``: the users' passwords. Who comes to one of the two listeners proves one of them.
+    ``protocol``: of both listeners, PLAINTEXT or SASL_PLAINTEXT.
     """
-    login = jaas(kafka_users.MECHANISM, kafka_users.ADMIN, words[kafka_users.ADMIN])
-    mechanism = kafka_users.MECHANISM.lower()
-    values = {
+    return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
@@ -56,16 +54,7 @@ def properties(port: int, controller_port: int, words: Mapping[str, str]) -> str
         "advertised.listeners": f"CLIENTS://127.0.0.1:{port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "CLIENTS",
-        # Whoever could listen on the loopback device is root, and TLS hides nothing from root.
-        "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": kafka_users.MECHANISM,
-        "sasl.mechanism.inter.broker.protocol": kafka_users.MECHANISM,
-        "sasl.mechanism.controller.protocol": kafka_users.MECHANISM,
-        f"listener.name.clients.{mechanism}.sasl.jaas.config": login,
-        f"listener.name.controller.{mechanism}.sasl.jaas.config": login,
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "false",
-        "super.users": f"User:{kafka_users.ADMIN}",
+        "listener.security.protocol.map": f"CLIENTS:{protocol},CONTROLLER:{protocol}",
         "log.dirs": "data",  # of FOLDER, where it is started: whatever signs its name has
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -79,6 +68,26 @@ def properties(port: int, controller_port: int, words: Mapping[str, str]) -> str
         "auto.create.topics.enable": "false",
         # After a kill -9 the log is checked; one thread a folder would be slow at it.
         "num.recovery.threads.per.data.dir": "2",
+    }
+
+
+def properties(port: int, controller_port: int, words: Mapping[str, str]) -> str:
+    """server.properties of a ``node`` with users.
+
+    ``words``: the users' passwords. Who comes to one of the two listeners proves one of them.
+    """
+    login = jaas(kafka_users.MECHANISM, kafka_users.ADMIN, words[kafka_users.ADMIN])
+    mechanism = kafka_users.MECHANISM.lower()
+    # Whoever could listen on the loopback device is root, and TLS hides nothing from root.
+    values = node(port, controller_port, "SASL_PLAINTEXT") | {
+        "sasl.enabled.mechanisms": kafka_users.MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": kafka_users.MECHANISM,
+        "sasl.mechanism.controller.protocol": kafka_users.MECHANISM,
+        f"listener.name.clients.{mechanism}.sasl.jaas.config": login,
+        f"listener.name.controller.{mechanism}.sasl.jaas.config": login,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": f"User:{kafka_users.ADMIN}",
     }
     return properties_text(values)
 
