@@ -85,7 +85,10 @@ def _refusal(settings: Settings, service: str = "") -> Iterator[None]:
     try:
         yield
     except KAFKA_LOGIN_FAILED as error:
-        raise refused(settings, error, service) or error from error
+        refusal = refused(settings, error, service)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def create_topics(settings: Settings) -> None:

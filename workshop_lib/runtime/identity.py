@@ -82,7 +82,10 @@ def require_own_server(settings: Settings, server: str) -> None:
     except _LOGIN_FAILED as error:
         # Ours knows the passwords of this home: one that is not ours is another home's.
         if not embedded or process.find(server.lower(), settings.home / "pids"):
-            raise refused(settings, error) or error from error
+            refusal = refused(settings, error)
+            if refusal is None:
+                raise
+            raise refusal from error
     except (
         KafkaError,
         OSError,

@@ -110,10 +110,10 @@ def spark_session(
     os.environ |= java.FEW_ARENAS
     config = options(settings, name, artifacts.spark_jars(settings))
     temporary = _temporary(settings)
+    compilers = SHORT if short or settings.spark_short else ""
     if settings.spark_master.startswith("local"):
         config["spark.local.dir"] = str(temporary)
-    compilers = SHORT if short or settings.spark_short else ""
-    if compilers and not settings.spark_master.startswith("local"):
+    elif compilers:
         config["spark.executor.extraJavaOptions"] = compilers
     of_java = [
         JVM,
