@@ -32,7 +32,7 @@ from workshop_lib.settings import PROJECT, Settings
 from workshop_lib.stream.progress import checkpoint, offsets, progress
 from workshop_lib.stream.run import run
 
-#: What `make bench` measured, for a picture in which the learner's own numbers are, too.
+#: What `make bench-million` measured, for a picture in which the learner's own numbers are, too.
 BENCHMARKS: Final = PROJECT / "docs" / "benchmarks.json"
 
 
@@ -129,7 +129,7 @@ def draw_lag(behind: Sequence[tuple[float, int]], started: float) -> None:
 
 
 def measured_runs(file: Path = BENCHMARKS) -> list[tuple[int, float]]:
-    """(plays, seconds) of the whole runs of `workshop stream` that ``make bench`` measured.
+    """(plays, seconds) of the whole runs of `workshop stream` that ``make bench-million`` measured.
 
     Runs that failed are left out; none where the documentation is not there.
     """
