@@ -334,6 +334,18 @@ class Settings(BaseSettings):
             "sasl_plain_password": password,
         }
 
+    def librdkafka_login(self, service: str = "") -> dict[str, str]:
+        """The same as options of librdkafka."""
+        user, password = self._kafka_user(service)
+        if not password:
+            return {}
+        return {
+            "security.protocol": self.kafka_protocol,
+            "sasl.mechanism": self.kafka_mechanism,
+            "sasl.username": user,
+            "sasl.password": password,
+        }
+
     def spark_kafka_login(self, service: str = "") -> dict[str, str]:
         """The same as options of Spark's Kafka source."""
         user, password = self._kafka_user(service)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,18 +15,20 @@ import pytest
 from elasticsearch import dsl
 from pydantic import SecretStr
 from redis.exceptions import NoPermissionError
+from ship_world import play, write
 
 from workshop_lib import stack as servers
 from workshop_lib.charts.ask import send
 from workshop_lib.charts.search import Search
 from workshop_lib.errors import WorkshopError
-from workshop_lib.ingest.ship import ship
+from workshop_lib.ingest.ship import read_ship_state, ship
 from workshop_lib.lessons import begin
 from workshop_lib.marketing.sms_server import serve
 from workshop_lib.page import pipeline
 from workshop_lib.page import server as page
 from workshop_lib.runtime import connections, identity
 from workshop_lib.runtime.refusal import LOGIN, Refused, refused
+from workshop_lib.schema.play import to_line
 from workshop_lib.settings import Settings
 from workshop_lib.stream.run import run
 from workshop_lib.verify.score import stages
@@ -135,6 +138,16 @@ def test_a_service_has_a_password_of_its_own(own: Settings) -> None:
         connections.consumer(wrong, "plays", service="reader")
     with closing(connections.producer(own, "shipper")) as control:
         assert control.bootstrap_connected() is not None
+
+
+def test_the_shipper_says_whose_password_is_wrong(own: Settings, tmp_path: Path) -> None:
+    wrong = own.model_copy(
+        update={"home": tmp_path, "kafka_passwords": {"shipper": GUESS}, "identity": ""}
+    )
+    write(wrong, [to_line(play(1))])
+    with pytest.raises(Refused, match=r"^Kafka at .* refuses the password of user shipper\. "):
+        ship(wrong, "kafka", once=True)
+    assert read_ship_state(wrong, "kafka") is None, "nothing was delivered"
 
 
 def test_another_mechanism_is_named(external: Settings) -> None:

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from kafka.partitioner.default import murmur2
 from ship_world import environment, held, letters, messages, play, write
 
 from workshop_lib.ingest.replay import read_state, replay
@@ -18,7 +19,12 @@ from workshop_lib.ingest.ship import ShipReport, read_ship_state, ship
 from workshop_lib.runtime import connections
 from workshop_lib.runtime.progress import messages_to
 from workshop_lib.runtime.wait import wait_until
-from workshop_lib.schema.names import DEAD_LETTER_HEADER, DEAD_LETTER_HEADERS, DEAD_LETTER_TOPIC
+from workshop_lib.schema.names import (
+    DEAD_LETTER_HEADER,
+    DEAD_LETTER_HEADERS,
+    DEAD_LETTER_TOPIC,
+    PLAYS_TOPIC,
+)
 from workshop_lib.schema.play import to_document, to_line, when
 from workshop_lib.settings import Settings
 
@@ -39,6 +45,19 @@ def test_every_line_arrives_as_it_was_or_is_a_dead_letter(stack: Settings, to: s
     want = {i: to_document(play(i)) for i in range(2999) if i not in (7, 1500)}
     assert held(stack, to) == want
     assert [x.value for x in letters(stack, to)] == [b"bad", b"\xff\x00, worse"]
+
+
+def test_a_listeners_plays_are_in_the_partition_that_every_other_client_chooses(
+    stack: Settings,
+) -> None:
+    write(stack, [to_line(play(i)) for i in range(300)])
+    ship(stack, "kafka", once=True)
+    chosen = {
+        each.key: (murmur2(each.key) & 0x7FFFFFFF) % stack.plays_partitions
+        for each in messages(stack, PLAYS_TOPIC)
+    }
+    assert len(set(chosen.values())) == stack.plays_partitions, "the keys tell nothing apart"
+    assert all(chosen[each.key] == each.partition for each in messages(stack, PLAYS_TOPIC))
 
 
 def test_a_dead_letter_in_kafka_has_its_bytes_and_the_headers_of_kafka_connect(

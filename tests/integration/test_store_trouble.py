@@ -137,7 +137,9 @@ def test_an_index_that_was_deleted_comes_back_with_the_mapping_of_the_schema(
         return writing(settings, *arguments)
 
     if work is shipping:
-        monkeypatch.setattr("workshop_lib.ingest.sinks.write_documents", deleted_before)
+        monkeypatch.setattr(
+            "workshop_lib.ingest.sinks.elasticsearch.write_documents", deleted_before
+        )
     elif work is streaming:
         monkeypatch.setattr(runner, "prepare", lambda settings: None)  # deleted after it
     else:

@@ -25,7 +25,8 @@ from redis import RedisError
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import DeadLetter
-from workshop_lib.ingest.sinks import SINKS, Unavailable
+from workshop_lib.ingest.sinks import SINKS
+from workshop_lib.ingest.sinks.sink import Unavailable
 from workshop_lib.runtime.connections import (
     create_index,
     elasticsearch,

@@ -21,7 +21,8 @@ from typing import Final, NamedTuple
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters
 from workshop_lib.ingest.dead_letters import DeadLetter
-from workshop_lib.ingest.sinks import SINKS, Sink, Unavailable
+from workshop_lib.ingest.sinks import SINKS
+from workshop_lib.ingest.sinks.sink import Sink, Unavailable
 from workshop_lib.ingest.tail import Line, LogTail, Position
 from workshop_lib.runtime import state_file
 from workshop_lib.runtime.identity import require_own_servers

@@ -116,7 +116,7 @@ def _millis(when: bytes) -> int:
         raise MalformedPlay(f"played_at is no date: {when.decode()!r} ({error})") from None
 
 
-@lru_cache(maxsize=64)  # lines come in order of time, many of the same minute
+@lru_cache(maxsize=64)  # plays come in order of time, many of the same minute
 def _minute(when: bytes) -> int:
     return int(datetime.fromisoformat(when.decode()).replace(tzinfo=UTC).timestamp()) * 1000
 
@@ -152,12 +152,18 @@ def when(millis: int, iso: bool = False) -> str:
 
     ``ValueError`` or ``OverflowError`` for a moment outside the years 1 to 9999.
     """
-    # Not strftime, which writes the year 33 as 33.
-    moment = datetime.fromtimestamp(millis // 1000, UTC).isoformat()[:19]
-    rest = millis % 1000
+    minute, rest = divmod(millis, 60_000)
+    second, rest = divmod(rest, 1000)
     if iso:
-        return f"{moment}.{rest:03d}Z"
-    return moment.replace("T", " ") + (f".{rest:03d}" if rest else "")
+        return f"{_minute_text(minute)}:{second:02d}.{rest:03d}Z"
+    moment = _minute_text(minute).replace("T", " ")
+    return f"{moment}:{second:02d}" + (f".{rest:03d}" if rest else "")
+
+
+@lru_cache(maxsize=64)
+def _minute_text(minute: int) -> str:
+    # Not strftime, which writes the year 33 as 33.
+    return datetime.fromtimestamp(minute * 60, UTC).isoformat()[:16]
 
 
 def to_line(play: Play) -> bytes:
