@@ -31,6 +31,7 @@ GROUPS: Final = {
     "commons-pool2": "org.apache.commons",
     "commons-validator": "commons-validator",
     "elasticsearch": "org.elasticsearch.distribution.integ-test-zip",
+    "hadoop-bare-naked-local-fs": "com.globalmentor",
     "hash4j": "com.dynatrace.hash4j",
     "jackson-dataformat": "com.fasterxml.jackson.dataformat",
     "jackson-datatype": "com.fasterxml.jackson.datatype",

@@ -74,7 +74,22 @@ def well(settings: Settings, process: subprocess.Popen) -> bool:
     return True
 
 
-def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Settings) -> None:
+@pytest.fixture
+def programs(tmp_path: Path) -> tuple[str, Path]:
+    """A PATH on which Hadoop's programs are found first, and where they note their calls."""
+    folder, calls = tmp_path / "programs", tmp_path / "calls"
+    folder.mkdir()
+    for name in ("chmod", "readlink"):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\necho {name} >> '{calls}'\n")
+        program.chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}", calls
+
+
+def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(
+    stack: Settings, programs: tuple[str, Path]
+) -> None:
+    path, calls = programs
     write_world(stack)
     connections.create_topics(stack)
     plays = random_plays(21, 2400, 60)
@@ -94,7 +109,7 @@ def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Set
     unfinished = [q for q in QUERIES if batches(stack, q, "offsets") - batches(stack, q, "commits")]
     assert unfinished, "the kill came between two batches"
     send(stack, [*parts[2], *parts[1][::5], *parts[0][::11]])
-    with streaming(stack) as process:
+    with streaming(stack, PATH=path) as process:
         wait_until(lambda: well(stack, process) and caught_up(stack), 300, "all parts")
         os.killpg(process.pid, signal.SIGINT)  # Ctrl-C reaches Java and the workers, too
         assert process.wait(60) == 0
@@ -107,6 +122,9 @@ def test_killed_in_the_middle_of_a_batch_nothing_is_missed_or_doubled(stack: Set
     assert set(documents(stack, "plays")) == {str(each.event_id) for each in plays}
     assert counted(stack) == minutes(plays)
     assert {int(id_) for id_ in documents(stack, "interests")} == hits(plays)
+    assert not calls.exists(), "Hadoop started a program for a file of a checkpoint"
+    subprocess.run(["chmod", "0644", stack.home / "stream.log"], env={"PATH": path}, check=True)
+    assert calls.read_text() == "chmod\n", "such a call would not have been seen"
 
 
 def test_an_error_is_one_line_and_exit_code_1(stack: Settings) -> None:

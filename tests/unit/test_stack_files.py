@@ -126,7 +126,7 @@ def test_every_listed_file_has_a_sum_and_a_group() -> None:
     sums = artifacts.checksums()
     assert all(len(digest) == 64 for digest in sums.values())
     assert {name.split("/")[0] for name in sums} == {"kafka", "spark", "elasticsearch"}
-    assert sum(name.startswith("spark/") for name in sums) == 4
+    assert sum(name.startswith("spark/") for name in sums) == 5
 
 
 def test_an_additional_jar_is_not_loaded_and_doctor_names_it(

@@ -31,7 +31,7 @@ from workshop_lib.settings import PROJECT, Settings, absolute
 
 HERE = Path(__file__).parent
 #: Bytes of all files together.
-SIZE = 161_837_506
+SIZE = 161_846_612
 STEP = "Downloading the servers, MB"
 
 

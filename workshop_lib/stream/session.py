@@ -35,6 +35,12 @@ JVM = (
     f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
     " -XX:+UseParallelGC -Xms512m -XX:+ExitOnOutOfMemoryError"
 )
+#: Where the checkpoints are. Hadoop's own class starts a program, chmod, for each file and folder.
+FILES = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
+#: How checkpoints are written. The default one starts another, readlink, eight times for each file.
+CHECKPOINT_FILES = (
+    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+)
 #: What is kept of ended jobs, stages and queries.
 RETAINED = ("ui.retainedJobs", "ui.retainedStages", "sql.ui.retainedExecutions")
 #: Of a job of seconds: it ends before the second compiler pays off.
@@ -49,6 +55,9 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
     """
     elsewhere = not settings.spark_master.startswith("local")
     return {
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES,
+        # An executor of a cluster needs files before it has our jars.
+        **({} if elsewhere else {"spark.hadoop.fs.file.impl": FILES}),
         "spark.app.name": name,
         "spark.master": settings.spark_master,
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
