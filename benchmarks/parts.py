@@ -37,6 +37,8 @@ COMMAND: Final = (sys.executable, "-m", "workshop_lib.cli")
 PATIENCE: Final = 900
 #: Seconds of the measurement of latency, and every so many lines a probe.
 LATENCY_SECONDS, PROBE_EVERY, LOOK_EVERY = 20, 20, 0.05
+#: Seconds without a hit after which the probes that are left do not come.
+MISSING_SECONDS: Final = 15
 REFRESH_SECONDS: Final = 1.0
 
 
@@ -279,9 +281,11 @@ def _latency(
             sent += len(due)
         time.sleep(0.02)
     # What is no play never comes; what is one comes within some triggers.
-    deadline = time.perf_counter() + 60
-    while set(written) - set(found) and time.perf_counter() < deadline:
+    last = time.perf_counter()
+    while set(written) - set(found) and time.perf_counter() < last + MISSING_SECONDS:
+        before = len(found)
         time.sleep(0.2)
+        last = time.perf_counter() if len(found) > before else last
     over.set()
     looking.join()
     return {

@@ -50,9 +50,6 @@ PEERS: Final = {
     "plain Python": Peer(
         ("plain_python.py", "plays,counts,interests"), (*BOTH, INTERESTS_INDEX), "three queries"
     ),
-    "plain Python, enrich and counts": Peer(
-        ("plain_python.py", "plays,counts"), BOTH, "enrich and counts"
-    ),
     "Quix Streams": Peer(("quix.py",), BOTH, "enrich and counts"),
     "Flink SQL": Peer(("flink.py",), BOTH, "enrich and counts"),
 }

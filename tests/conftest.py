@@ -20,6 +20,7 @@ from ports import PORTS
 from progress_lines import Progress
 from shared import one_at_a_time, shared_folder, shared_home
 
+from workshop_lib.runtime import class_archive
 from workshop_lib.runtime.identity import ADDRESS
 from workshop_lib.runtime.java import FIRST_COMPILER
 from workshop_lib.settings import Settings
@@ -31,8 +32,9 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
-#: The same for sessions that a learner's own code makes, by ``spark-submit`` or in a notebook.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", FIRST_COMPILER)
+#: The same, and the class archive, for sessions that a learner's own code makes, by
+#: ``spark-submit`` or in a notebook.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", f"{FIRST_COMPILER} {class_archive.options()}")
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
 

@@ -41,6 +41,12 @@ def records(spark: SparkSession, settings: Settings, limit: int = 0) -> DataFram
         .option("startingOffsets", "earliest")
         # Records that the topic lost are an error to be seen, not a gap to step over.
         .option("failOnDataLoss", "true")
+        # A task knows the offset at which it ends. Behind the topic's last record Kafka would keep
+        # the next request for half a second, and what Spark asks meanwhile waits behind it.
+        .option("kafka.fetch.max.wait.ms", 10)
+        # After each poll Spark looks for the topic's ends: what was fetched and not yet polled is
+        # fetched again. So much of a fetch (1 MB, some 7,000 plays) at once, not 500 records.
+        .option("kafka.max.poll.records", 2_000)
     )
     return (stream.option("maxOffsetsPerTrigger", limit) if limit else stream).load()
 
