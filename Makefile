@@ -17,8 +17,9 @@ STAMP := $(VENV)/.installed
 WORKERS := 3
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# What another Python or pip has left would reach ours.
-unexport PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
+# What another Python or pip has left would reach ours. Without its bytecode on disk, each of the
+# many processes would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 
 .PHONY: help setup demo lab docker-test docker-test-local test check chaos bench bench-million sbom lint generate exercises kibana lock strip clean
 

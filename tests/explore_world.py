@@ -3,6 +3,7 @@ known from the ledger."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -22,8 +23,12 @@ LABELS = ("gender", "age_band", "level", "state", "device", "title", "artist")
 NUMBERS = ("event_id", "customer_id", "track_id", "hour")
 
 
+@cache
 def known_plays() -> pd.DataFrame:
-    """The plays of the sample world as the ledger has them, with age, latitude, longitude."""
+    """The plays of the sample world as the ledger has them, with age, latitude, longitude.
+
+    To be read only: all tests of a worker share them.
+    """
     plays = expected(SAMPLE, 0, 10**9, 0).plays
     born = load_customers(SAMPLE).set_index("customer_id")["birth_year"]
     when = pd.to_datetime(plays["played_at"], unit="ms", utc=True)
