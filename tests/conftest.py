@@ -32,8 +32,8 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
-#: The same, and the class archive, for sessions that a learner's own code makes, by
-#: ``spark-submit`` or in a notebook.
+#: The same, and the class archive, for what a learner starts with ``spark-submit``. (For sessions
+#: in a notebook, ``begin`` does it.)
 os.environ.setdefault("SPARK_SUBMIT_OPTS", f"{FIRST_COMPILER} {class_archive.options()}")
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")

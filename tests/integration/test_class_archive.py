@@ -28,15 +28,36 @@ jvm = class_archive.options() + f" -Xlog:class+load=info:file={log}"
 spark = spark_session(Settings(home=home, spark_master="local[1]"), jvm=jvm)
 print(spark.range(10).count())
 """
+#: The same with Spark's own builder, as in notebook 04.
+BY_HAND = """
+import os, sys
+from pathlib import Path
+from pyspark.sql import SparkSession
+from workshop_lib.settings import Settings
+from workshop_lib.runtime import artifacts, class_archive
+
+folder, log, home = map(Path, sys.argv[1:])
+class_archive.FOLDER = folder
+class_archive.offer(Settings(home=home))
+jars = os.pathsep.join(map(str, artifacts.spark_jars(Settings(home=home))))
+spark = (
+    SparkSession.builder.master("local[1]")
+    .config("spark.driver.extraClassPath", jars)
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.driver.extraJavaOptions", f"-Xlog:class+load=info:file={log}")
+    .getOrCreate()
+)
+print(spark.range(10).count())
+"""
 #: What the JVM's log of loaded classes says of one that came from the archive of ours.
 FROM_IT = "shared objects file (top)"
 
 
-def loaded(folder: Path, tmp_path: Path) -> tuple[int, int]:
+def loaded(folder: Path, tmp_path: Path, script: str = SCRIPT) -> tuple[int, int]:
     """(classes that came from the archive in ``folder``, all classes) of a small Spark job."""
     log = tmp_path / "classes.log"
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), str(log), str(tmp_path)],
+        [sys.executable, "-c", script, str(folder), str(log), str(tmp_path)],
         env=os.environ,
         capture_output=True,
         text=True,
@@ -47,10 +68,13 @@ def loaded(folder: Path, tmp_path: Path) -> tuple[int, int]:
     return sum(FROM_IT in line for line in lines), len(lines)
 
 
-def test_the_archive_of_this_environment_has_nearly_all_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [SCRIPT, BY_HAND], ids=["ours", "by hand"])
+def test_the_archive_of_this_environment_has_nearly_all_classes(
+    tmp_path: Path, script: str
+) -> None:
     if not class_archive.path().exists():
         pytest.skip("`workshop download` has not made it")
-    shared, every = loaded(class_archive.FOLDER, tmp_path)
+    shared, every = loaded(class_archive.FOLDER, tmp_path, script)
     # The rest is Java's own, of signed jars, or generated while Spark runs.
     assert every > 9_000 and shared > 0.6 * every
 

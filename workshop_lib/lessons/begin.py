@@ -52,6 +52,10 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
         with make.Spark(settings) as spark:
             _make(settings, spark, needed, say)
         prerequisites.make_visible(settings)
+    if stage > 1:  # notebooks of Stage 2 make a session of Spark by hand
+        from workshop_lib.runtime import class_archive
+
+        class_archive.offer(settings)
     ready = f"Ready for stage {stage}: {', '.join(each.name for each in needed)}."
     # JupyterLab would break a long line within a word.
     say(textwrap.fill(ready, 100, break_on_hyphens=False) + "\n")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import sys
 import tempfile
@@ -40,6 +41,17 @@ def options() -> str:
     """The JVM's options that use the file; "" if it does not exist."""
     file = next(FOLDER.glob("spark-*.jsa"), None)
     return f'"-XX:SharedArchiveFile={file}" {_QUIET}' if file else ""
+
+
+def offer(settings: Settings) -> None:
+    """A session that this process makes with Spark's own builder uses the file, if it fits.
+
+    Where it does not, as with other jars on the class path, nothing is said.
+    """
+    file = next(FOLDER.glob("spark-*.jsa"), None)
+    options = [f'"-XX:SharedArchiveFile={file}" -Xlog:disable'] if file else []
+    options += [java.FIRST_COMPILER] if settings.spark_short else []
+    os.environ["SPARK_SUBMIT_OPTS"] = " ".join(options)
 
 
 def writing(file: Path) -> str:
