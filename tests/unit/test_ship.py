@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
+from kafka import errors
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.ingest import dead_letters, dlq_replay
@@ -360,3 +361,12 @@ def test_kafka_that_died_under_a_shipper_is_waited_for(
         assert ship(settings, "kafka", stop=stop).lines == 0
     assert all("does not answer (Local: Message timed out)" in text for text in said)
     assert len(connected) == 3  # each try connects anew
+
+
+def test_what_librdkafka_cannot_be_configured_with_is_not_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "options", lambda settings: {"no.such.option": "1"})
+    write(settings, 0, 5)
+    with pytest.raises(errors.KafkaConfigurationError, match=r"no\.such\.option"):
+        ship(settings, "kafka", once=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from kafka import errors
 
 from workshop_lib.ingest import dead_letters
-from workshop_lib.ingest.dead_letters import DeadLetter
+from workshop_lib.ingest.dead_letters import DeadLetter, Record
 from workshop_lib.ingest.sinks.sink import RejectedPlay, Unavailable
 from workshop_lib.runtime.connections import create_topics
 from workshop_lib.runtime.refusal import refused
@@ -31,9 +31,18 @@ logger = logging.getLogger(__name__)
 DELIVERY_TIMEOUT: Final = 30.0
 #: Seconds between two looks at whether Kafka has refused us.
 LOOK_EVERY: Final = 0.2
-#: Errors of Kafka that are not retriable; all others, but for refusals, are tried again.
-NOT_RETRIABLE: Final = (errors.MessageSizeTooLargeError, errors.InvalidTopicError)
-_Record = tuple[str, bytes | None, bytes | None, Any]
+#: Errors of Kafka that are not retriable; all others are tried again.
+NOT_RETRIABLE: Final = (
+    errors.AuthorizationError,
+    errors.KafkaConfigurationError,
+    errors.MessageSizeTooLargeError,
+    errors.InvalidTopicError,
+)
+#: Errors of librdkafka's own as kafka-python has them.
+AS_KAFKA_PYTHON: Final = {
+    KafkaError._AUTHENTICATION: errors.SaslAuthenticationFailedError,
+    KafkaError._INVALID_ARG: errors.KafkaConfigurationError,
+}
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -67,15 +76,17 @@ class KafkaSink:
         self._refusal: KafkaError | None = None
 
     def deliver(self, plays: Sequence[Play]) -> list[RejectedPlay]:
-        topic = self._settings.topic(PLAYS_TOPIC)
-        self._send((topic, b"%d" % play.customer_id, to_json(play), None) for play in plays)
+        records = [Record(b"%d" % play.customer_id, to_json(play), []) for play in plays]
+        self._send(PLAYS_TOPIC, records)
         return []
 
     def send_to_dead_letter(self, letters: Sequence[DeadLetter]) -> None:
-        topic = self._settings.topic(DEAD_LETTER_TOPIC)
-        self._send((topic, *dead_letters.to_record(letter)) for letter in letters)
+        self._send(DEAD_LETTER_TOPIC, [dead_letters.to_record(letter) for letter in letters])
 
-    def _send(self, records: Iterable[_Record]) -> None:
+    def _send(self, name: str, records: list[Record]) -> None:
+        if not records:
+            return
+        topic = self._settings.topic(name)
         failed: list[KafkaError] = []
 
         def not_delivered(error: KafkaError | None, _: Message) -> None:
@@ -83,11 +94,16 @@ class KafkaSink:
                 failed.append(error)
 
         try:
-            for topic, key, value, headers in records:
-                self._connected().produce(
-                    topic, value, key, headers=headers, on_delivery=not_delivered
+            producer = self._connected()
+            for key, value, headers in records:
+                producer.produce(
+                    topic,
+                    value,
+                    key,
+                    headers=headers,  # type: ignore[arg-type]  # wants a list of a wider type
+                    on_delivery=not_delivered,
                 )
-            self._wait_for_acknowledgements()
+            self._wait_for_acknowledgements(producer)
             if failed:
                 raise KafkaException(failed[0])
         except (KafkaException, errors.KafkaError, OSError) as error:
@@ -105,11 +121,10 @@ class KafkaSink:
         if error.code() == KafkaError._AUTHENTICATION:
             self._refusal = error
 
-    def _wait_for_acknowledgements(self) -> None:
+    def _wait_for_acknowledgements(self, producer: Producer) -> None:
         """Longer than a record waits: none is in flight when the producer is closed."""
-        producer = self._producer
         deadline = time.monotonic() + DELIVERY_TIMEOUT + 5
-        while producer is not None and producer.flush(LOOK_EVERY):
+        while producer.flush(LOOK_EVERY):
             if self._refusal is not None:
                 raise KafkaException(self._refusal)
             if time.monotonic() > deadline:
@@ -118,13 +133,17 @@ class KafkaSink:
     def _failure(self, error: Exception) -> Exception:
         """What to raise for ``error``; the next attempt connects anew."""
         self.close()
-        cause = _as_kafka_python(error)
-        if isinstance(cause, NOT_RETRIABLE):
-            return cause
-        refusal = refused(self._settings, cause, SHIPPER_SERVICE)
-        why = error.args[0].str() if isinstance(error, KafkaException) else type(error).__name__
+        why = type(error).__name__
+        if isinstance(error, KafkaException):  # of the shipper's own connection
+            why = error.args[0].str()
+            error = _as_kafka_python(error)
+            refusal = refused(self._settings, error, SHIPPER_SERVICE)
+            if refusal is not None:
+                return refusal
+        if isinstance(error, NOT_RETRIABLE):
+            return error
         where = self._settings.kafka_bootstrap
-        return refusal or Unavailable(f"Kafka at {where} does not answer ({why})")
+        return Unavailable(f"Kafka at {where} does not answer ({why})")
 
     def close(self) -> None:
         producer, self._producer, self._refusal = self._producer, None, None
@@ -132,12 +151,9 @@ class KafkaSink:
             producer.purge(blocking=False)
 
 
-def _as_kafka_python(error: Exception) -> Exception:
-    """An error of librdkafka as the one that the rest of the program knows."""
-    if not isinstance(error, KafkaException):
-        return error
+def _as_kafka_python(error: KafkaException) -> Exception:
+    """An error of librdkafka as the one that the rest of the program knows, if it knows it."""
     code = error.args[0].code()
-    if code == KafkaError._AUTHENTICATION:
-        return errors.SaslAuthenticationFailedError(str(error))
     # Those that a broker answers with have the protocol's numbers; its own are negative.
-    return errors.for_code(code)(str(error)) if code > 0 else error
+    known = errors.for_code(code) if code > 0 else AS_KAFKA_PYTHON.get(code)
+    return known(str(error)) if known else error
