@@ -22,7 +22,6 @@ from shared import one_at_a_time, shared_folder, shared_home
 
 from workshop_lib.runtime import class_archive
 from workshop_lib.runtime.identity import ADDRESS
-from workshop_lib.runtime.java import FIRST_COMPILER
 from workshop_lib.settings import Settings
 
 for name, port in PORTS.items():
@@ -32,9 +31,8 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
-#: The same, and the class archive, for what a learner starts with ``spark-submit``. (For sessions
-#: in a notebook, ``begin`` does it.)
-os.environ.setdefault("SPARK_SUBMIT_OPTS", f"{FIRST_COMPILER} {class_archive.options()}")
+# The same for what a learner starts with spark-submit, as begin does it for a notebook.
+class_archive.offer(short=True)
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
 

@@ -38,7 +38,7 @@ from workshop_lib.runtime import artifacts, class_archive
 
 folder, log, home = map(Path, sys.argv[1:])
 class_archive.FOLDER = folder
-class_archive.offer(Settings(home=home))
+class_archive.offer(short=False)
 jars = os.pathsep.join(map(str, artifacts.spark_jars(Settings(home=home))))
 spark = (
     SparkSession.builder.master("local[1]")

@@ -55,7 +55,7 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
     if stage > 1:  # notebooks of Stage 2 make a session of Spark by hand
         from workshop_lib.runtime import class_archive
 
-        class_archive.offer(settings)
+        class_archive.offer(settings.spark_short)
     ready = f"Ready for stage {stage}: {', '.join(each.name for each in needed)}."
     # JupyterLab would break a long line within a word.
     say(textwrap.fill(ready, 100, break_on_hyphens=False) + "\n")
