@@ -12,10 +12,8 @@ import pytest
 
 pytestmark = [pytest.mark.stack, pytest.mark.spark, pytest.mark.timeout(900)]
 
-#: Those that no other test has, and one of the way to a listener. ``test_shipping`` kills the
-#: shippers and rotates the log; ``make chaos`` has all.
 FAULTS = (
-    *("sms-gateway killed", "web killed"),
+    *("ship-elasticsearch killed", "log rotated", "sms-gateway killed", "web killed"),
     # Only root can mount a small disk.
     *(("disk full",) if sys.platform == "linux" and os.geteuid() == 0 else ()),
 )
