@@ -19,7 +19,8 @@ WORKERS := 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What another Python or pip has left would reach ours. Without its bytecode on disk, each of the
 # many processes would compile all modules anew.
-unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
+unexport PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 
 .PHONY: help setup demo lab docker-test docker-test-local test check chaos bench bench-million sbom lint generate exercises kibana lock strip clean
 

@@ -40,18 +40,16 @@ PATIENCE: Final = 600
 class Peer(NamedTuple):
     """``work`` is what of the workshop does the same: a step of ``steps.SETS``."""
 
-    program: tuple[str, ...]
+    program: str
     indices: tuple[str, ...]
     work: str
 
 
 BOTH: Final = (PLAYS_INDEX, PLAYS_PER_MINUTE_INDEX)
 PEERS: Final = {
-    "plain Python": Peer(
-        ("plain_python.py", "plays,counts,interests"), (*BOTH, INTERESTS_INDEX), "three queries"
-    ),
-    "Quix Streams": Peer(("quix.py",), BOTH, "enrich and counts"),
-    "Flink SQL": Peer(("flink.py",), BOTH, "enrich and counts"),
+    "plain Python": Peer("plain_python.py", (*BOTH, INTERESTS_INDEX), "three queries"),
+    "Quix Streams": Peer("quix.py", BOTH, "enrich and counts"),
+    "Flink SQL": Peer("flink.py", BOTH, "enrich and counts"),
 }
 
 
@@ -129,7 +127,7 @@ def run(python: Path, settings: Settings, peer: Peer) -> dict[str, Any]:
     """Seconds and plays, as the peer says; ``left_out`` when it does not run here."""
     empty(settings)
     done = subprocess.run(
-        [python, HERE / peer.program[0], *peer.program[1:]],
+        [python, HERE / peer.program],
         env=variables(settings),
         cwd=settings.home,
         capture_output=True,

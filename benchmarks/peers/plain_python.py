@@ -5,7 +5,6 @@ listeners who play a track three times within 30 minutes; writes three indices a
 """
 
 import bisect
-import sys
 import time
 from collections import Counter, defaultdict
 from datetime import datetime
@@ -22,7 +21,7 @@ DIMENSIONS = ("gender", "age_band", "device", "level", "state")
 SPAN = 30 * 60
 
 
-def main(parts):
+def main():
     listeners, tracks, places = common.listeners(), common.tracks(), common.places()
     consumer = KafkaConsumer(
         bootstrap_servers=common.KAFKA,
@@ -52,30 +51,27 @@ def main(parts):
                 play = orjson.loads(record.value)
                 document = common.enriched(play, listeners, tracks, places)
                 event = play["event_id"]
-                if "plays" in parts:
-                    now = common.iso(time.time() * 1000)
-                    times = {"arrived_at": common.iso(record.timestamp), "processed_at": now}
-                    actions.append(action("plays", event, document | times))
+                now = common.iso(time.time() * 1000)
+                times = {"arrived_at": common.iso(record.timestamp), "processed_at": now}
+                actions.append(action("plays", event, document | times))
                 if event in seen:
                     continue
                 seen.add(event)
-                if "counts" in parts:
-                    minute = play["played_at"][:16] + "Z"
-                    for key in (
-                        (minute, "all", "all"),
-                        *((minute, name, document[name]) for name in DIMENSIONS),
-                    ):
-                        counts[key] += 1
-                        changed.add(key)
-                if "interests" in parts:
-                    moment = datetime.fromisoformat(play["played_at"]).timestamp()
-                    plays = heard[play["customer_id"], play["track_id"]]
-                    bisect.insort(plays, (moment, event))
-                    place = bisect.bisect(plays, (moment, event)) - 1
-                    for i in range(max(place, 2), min(place + 3, len(plays))):
-                        if plays[i][0] - plays[i - 2][0] <= SPAN:
-                            found = interest(play, plays[i], document)
-                            actions.append(action("interests", plays[i][1], found))
+                minute = play["played_at"][:16] + "Z"
+                for key in (
+                    (minute, "all", "all"),
+                    *((minute, name, document[name]) for name in DIMENSIONS),
+                ):
+                    counts[key] += 1
+                    changed.add(key)
+                moment = datetime.fromisoformat(play["played_at"]).timestamp()
+                plays = heard[play["customer_id"], play["track_id"]]
+                bisect.insort(plays, (moment, event))
+                place = bisect.bisect(plays, (moment, event)) - 1
+                for i in range(max(place, 2), min(place + 3, len(plays))):
+                    if plays[i][0] - plays[i - 2][0] <= SPAN:
+                        found = interest(play, plays[i], document)
+                        actions.append(action("interests", plays[i][1], found))
         actions += [
             action(
                 "plays-per-minute",
@@ -122,4 +118,4 @@ def remember(store, changed, counts, actions):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].split(","))
+    main()
