@@ -99,12 +99,12 @@ generate: $(STAMP) ## what Logstash, the page and Elasticsearch need of workshop
 exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
 	@$(BIN)/workshop exercises
 
-lock: ## new versions for requirements.lock, within pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
+lock: $(STAMP) ## new versions for requirements.lock, within pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras --upgrade \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 	# The image's packages: the same versions, without those of the tests.
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --extra image --constraint requirements.lock pyproject.toml -o docker/requirements.lock
 
