@@ -62,9 +62,12 @@ docker-test: setup ## the demo with and without Docker, and what differs (needs 
 docker-test-local: ## the same and more, in containers made from packages; needs Debian and root
 	@BIN=$(BIN) docker/stand-ins/engine.sh docker/stand-ins/test.sh
 
+# Collected once before: the workers would each compile all tests, and what they import.
 test: $(STAMP) ## all tests, three at a time, on real servers of their own
-	@$(BIN)/workshop download & $(MAKE) --no-print-directory lint; linted=$$?; \
-	  wait $$! && exit $$linted
+	@$(BIN)/workshop download & needed=$$!; \
+	  $(BIN)/pytest --collect-only > /dev/null 2>&1 & collected=$$!; \
+	  $(MAKE) --no-print-directory lint; linted=$$?; \
+	  wait $$collected; wait $$needed && exit $$linted
 	@$(BIN)/pytest -n $(WORKERS)
 
 check: lint ## in a minute: lint, and the tests that need no server and no Spark
