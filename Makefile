@@ -18,7 +18,7 @@ WORKERS := 3
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What another Python or pip has left would reach ours. Without its bytecode on disk, each of the
-# many processes would compile all modules anew.
+# many processes would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME
 unexport PIP_TARGET PIP_USER PIP_PREFIX PIP_ROOT PIP_REQUIRE_VIRTUALENV
 
@@ -96,10 +96,10 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
-generate: $(STAMP) ## what Logstash, the page and Elasticsearch need of workshop_lib/schema, anew
+generate: $(STAMP) ## what Logstash, the page and Elasticsearch need of workshop_lib/schema
 	@$(BIN)/python -m workshop_lib.schema
 
-exercises: $(STAMP) ## exercises/ anew from solutions/, their single source
+exercises: $(STAMP) ## exercises/ again from solutions/, their single source
 	@$(BIN)/workshop exercises
 
 lock: $(STAMP) ## new versions for requirements.lock, within pyproject.toml
@@ -118,7 +118,7 @@ STRIP := $(BIN)/nbstripout --keep-id --extra-keys "$(addprefix metadata.language
 strip: $(STAMP) ## notebooks without the outputs of your runs, as they are committed
 	@$(STRIP) notebooks/*.ipynb solutions/*.ipynb
 
-kibana: $(STAMP) ## Kibana's objects and the page's requests, written anew from workshop_lib/charts/catalogue.csv
+kibana: $(STAMP) ## Kibana's objects and the page's requests, rewritten from workshop_lib/charts/catalogue.csv
 	@$(BIN)/python -m workshop_lib.charts
 
 clean: ## stop the servers; remove what running made, and the environment

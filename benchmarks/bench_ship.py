@@ -29,7 +29,7 @@ from workshop_lib.settings import Settings
 from workshop_lib.stack.reset import reset
 
 #: Lines of a sample: one request per line, one connection per line.
-KEPT, ANEW = 500, 20
+KEPT, NEW_CONNECTIONS = 500, 20
 BEGIN = 1_700_000_000_000
 
 
@@ -64,7 +64,7 @@ def kept(settings: Settings, to: str, sample: list[bytes]) -> None:
         client.close()
 
 
-def anew(settings: Settings, to: str, sample: list[bytes]) -> None:
+def new_connections(settings: Settings, to: str, sample: list[bytes]) -> None:
     """One connection per line."""
     for line in sample:
         kept(settings, to, [line])
@@ -115,7 +115,7 @@ def measure(settings: Settings, to: str, count: int, runs: int) -> dict[str, dic
     ways: dict[str, tuple[Way, list[bytes]]] = {
         "shipped": (shipped, all_lines),
         "one request per line": (kept, all_lines[:KEPT]),
-        "one connection per line": (anew, all_lines[:ANEW]),
+        "one connection per line": (new_connections, all_lines[:NEW_CONNECTIONS]),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
     spaces = {name: space(settings, f"{i}-") for i, name in enumerate(ways)}
@@ -128,8 +128,8 @@ def measure(settings: Settings, to: str, count: int, runs: int) -> dict[str, dic
                 way(spaces[name], to, sample)
                 if run:  # the first warms the servers
                     rates[name].append(len(sample) / (time.perf_counter() - start))
-        left = {name: held(spaces[name], to, ANEW) for name in ways}
-        assert len(left["shipped"]) == ANEW
+        left = {name: held(spaces[name], to, NEW_CONNECTIONS) for name in ways}
+        assert len(left["shipped"]) == NEW_CONNECTIONS
         assert all(documents == left["shipped"] for documents in left.values())
     finally:
         for each in spaces.values():

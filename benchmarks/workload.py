@@ -95,7 +95,7 @@ def fill(settings: Settings, plays: int) -> tuple[int, Expected]:
 
 
 def empty(settings: Settings) -> None:
-    """All indices of ``settings`` anew, with their mappings."""
+    """All indices of ``settings``, empty, with their mappings."""
     client = connections.elasticsearch(settings)
     for index in INDICES:
         client.options(ignore_status=404).indices.delete(index=settings.index(index))

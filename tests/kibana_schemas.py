@@ -1,7 +1,7 @@
 """What Kibana 8.19 takes at an import, and what it reads when a dashboard is opened.
 
 In: saved objects as they stand in the NDJSON. Out: for each fault where it is and what is wrong.
-Read from Kibana's sources and written down anew as JSON Schema; not Kibana's own validation.
+Read from Kibana's sources and written down again as JSON Schema; not Kibana's own validation.
 
 An object that is imported is first migrated to the newest version of its type, which one of a
 newer version cannot be. Then its envelope and its attributes are validated against the schema of

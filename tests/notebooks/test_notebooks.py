@@ -6,7 +6,7 @@ not hide the others. Notebooks are committed without outputs, which would answer
 questions. What cells tagged ``nbval-check-output`` print is the same each time; it is kept
 beside this file, in ``outputs/``, and compared.
 
-With WORKSHOP_RECORD_OUTPUTS=1 it is written anew from a run of each notebook.
+With WORKSHOP_RECORD_OUTPUTS=1 it is rewritten from a run of each notebook.
 """
 
 from __future__ import annotations

@@ -360,7 +360,7 @@ def test_kafka_that_died_under_a_shipper_is_waited_for(
     with messages_to(say):
         assert ship(settings, "kafka", stop=stop).lines == 0
     assert all("does not answer (Local: Message timed out)" in text for text in said)
-    assert len(connected) == 3  # each try connects anew
+    assert len(connected) == 3  # each try connects again
 
 
 def test_what_librdkafka_cannot_be_configured_with_is_not_tried_again(

@@ -1,4 +1,4 @@
-"""The servers' files: verified, refused, fetched anew; offline."""
+"""The servers' files: verified, refused, downloaded again; offline."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_a_topic_that_was_made_anew_is_refused(
     monkeypatch.setattr(progress, "_topic_id", lambda settings: "first")
     progress.check_topic(settings, ["plays", "aggregates"])
     monkeypatch.setattr(progress, "_topic_id", lambda settings: "second")
-    with pytest.raises(WorkshopError, match="plays was deleted and made anew") as raised:
+    with pytest.raises(WorkshopError, match="plays was deleted and created again") as raised:
         progress.check_topic(settings, ["plays", "aggregates"])
     assert "workshop reset" in raised.value.todo
 

@@ -32,7 +32,7 @@ HALF_HOUR = 30 * MINUTE
 class Stream:
     """A file stream through ``step``; ``feed`` runs one micro-batch per list of plays.
 
-    Every ``feed`` starts the query anew from its checkpoint, so it also is a restart.
+    Every ``feed`` starts the query again from its checkpoint, so it also is a restart.
     """
 
     def __init__(

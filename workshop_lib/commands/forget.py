@@ -19,7 +19,7 @@ def forget(
     Searches the recorded world, the log, topics, checkpoints, indices, Redis, dead letters,
     model snapshots and printed logs; erases; and searches all of them again. Refuses while
     something runs that could write the listener again. Counts without a name stay. Where plays
-    were in the topic, the next `workshop stream` reads the topic anew from its beginning.
+    were in the topic, the next `workshop stream` reads the topic again from its beginning.
 
     Example: [b]workshop forget 17 --dry-run[/b], then [b]workshop forget 17[/b]
     """

@@ -1,7 +1,7 @@
 """A listener in the files of the home: world, log, dead letters, models, what was printed.
 
 In: Settings and a customer id. Out: how many lines or rows there are, or were erased. Positions
-in a file that is written anew are moved with it.
+in a file that is rewritten are moved with it.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _require_nothing_runs(settings: Settings) -> None:
     if settings.stack == "docker":
         raise WorkshopError(
             "In Docker's stack Logstash reads the log at any moment.",
-            "`workshop reset` clears all; a world without the listener is imported anew.",
+            "`workshop reset` clears all; a world without the listener is imported again.",
         )
     held = running(settings, *LONG_RUNNING, "begin", "dlq-replay")
     if _sms_server_runs(settings):

@@ -135,7 +135,7 @@ def _read(settings: Settings, topic: str) -> Iterator[Any]:
 
 
 def records(settings: Settings, customer: int, erase: bool) -> int:
-    """Records of ``customer``. A topic that has some is made anew with all the others.
+    """Records of ``customer``. A topic that has some is created again with all the others.
 
     They are in a file before the topic is deleted, so that a crash loses none: the next run puts
     them back first. Checkpoints go, as their offsets are of the old topic: the next
@@ -171,7 +171,7 @@ def records(settings: Settings, customer: int, erase: bool) -> int:
 
 
 def put_back(settings: Settings) -> None:
-    """Make the topics anew whose records wait in files."""
+    """Create the topics again whose records wait in files."""
     for spool in sorted((settings.home / "forget").glob("*.json")):
         content = state_file.load(spool) or {}
         topic = content["topic"]

@@ -9,7 +9,7 @@
 --       6 the target, JSON  7... fields and values of the outbox entry
 -- Returns { word, target }; the target only with the words "decided" and "again".
 
--- The same event again, as a replayed batch brings it: the same target, nothing sent anew.
+-- The same event again, as a replayed batch brings it: the same target, nothing sent again.
 local known = redis.call('HGET', KEYS[1], 'event:' .. ARGV[2])
 if known then
   return { 'again', known }

@@ -73,7 +73,7 @@ def missing(group: str = "") -> list[str]:
 def take(folder: Path, names: list[str]) -> None:
     """Move the fetched files ``names`` from ``folder`` into the library, verified first.
 
-    Raises ``WorkshopError`` for one that differs or did not come; it is not taken.
+    Raises ``WorkshopError`` for one that differs or whose download failed; it is not used.
     """
     sums = checksums()
     for name in names:

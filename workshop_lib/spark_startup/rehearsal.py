@@ -50,7 +50,7 @@ NOBODY: Final = "127.0.0.1:9"
 
 def rehearse(folder: Path, classes: Path) -> None:
     """Do all of it in ``folder``; the JVM ends, and has written ``classes``."""
-    # Whatever the environment says: somebody's own world is not made anew here.
+    # Whatever the environment says: somebody's own world is not replaced here.
     settings = Settings(
         home=folder, data=folder / "world", stack="embedded", spark_master="local[2]"
     )

@@ -105,14 +105,14 @@ def configuration(known: dict[str, str]) -> dict[str, str]:
     }
 
 
-def write_configuration(settings: Settings, known: dict[str, str], anew: bool) -> None:
+def write_configuration(settings: Settings, known: dict[str, str], everything: bool) -> None:
     """Write what is not there yet: a file that a container has mounted is not replaced.
 
-    ``anew``: all of it, since the passwords are new and it was made with others.
+    ``everything``: also what is there, as it was made with older passwords.
     """
     for name, text in configuration(known).items():
         path = settings.home / "docker" / name
-        if anew or not path.exists():
+        if everything or not path.exists():
             state_file.write(path, text, 0o600)
 
 
@@ -134,11 +134,11 @@ def up(
     profiles = docker_cli.profiles(stage, without)
     with only_one(settings.model_copy(update={"namespace": ""}), "up"):
         refuse(settings, profiles)  # before any file is written
-        anew = not docker_cli.env_file().exists()
+        new = not docker_cli.env_file().exists()
         known = variables(settings, stage)
         docker_cli.write_env(known)
         refuse(settings, profiles)
-        write_configuration(settings, known, anew)
+        write_configuration(settings, known, new)
         state_file.save(
             settings.home / "external.json",
             {"spark_master": SPARK_MASTER if "spark" in profiles else "local[*]"},

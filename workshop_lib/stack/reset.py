@@ -54,7 +54,7 @@ def local_state(settings: Settings) -> list[Path]:
         *state_of_servers(settings),
         settings.live_log.parent,
         settings.home / "replay.json",
-        settings.home / "models",  # of a world that may be made anew: better none than a wrong one
+        settings.home / "models",  # of a world that may be replaced: better none than a wrong one
     ]
 
 

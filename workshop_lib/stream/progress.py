@@ -86,14 +86,14 @@ def start_over(settings: Settings, query: str) -> None:
 def check_topic(settings: Settings, queries: Iterable[str]) -> None:
     """``WorkshopError`` if topic ``plays`` is another one than that which the queries have read.
 
-    Offsets say nothing about that: in a topic that was deleted and made anew they begin again.
+    Offsets say nothing about that: in a topic that was deleted and created again they begin again.
     """
     topic_id = _topic_id(settings)
     for query in queries:
         known = progress(settings, query)
         if known and known.get("topic_id", topic_id) != topic_id:
             raise WorkshopError(
-                f"Topic {settings.topic(PLAYS_TOPIC)} was deleted and made anew since the stream "
+                f"Topic {settings.topic(PLAYS_TOPIC)} was deleted and created again since the stream "
                 f"`{query}` read it.",
                 "`workshop reset --to-stage 2` clears what the streams wrote of the old one, and "
                 "where they were.",

@@ -88,7 +88,7 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # of the small tables that every batch of every query broadcasts.
         "spark.buffer.pageSize": "1m",
         # Four queries have more than the default of 100 pieces of generated code: each batch would
-        # push out and compile anew what the others' use.
+        # evict and compile again what the others use.
         "spark.sql.codegen.cache.maxEntries": "1000",
         # What Spark's page shows of ended batches: 1,000 of each would be 100 MB of the heap.
         **{f"spark.{kept}": "50" for kept in RETAINED},

@@ -57,7 +57,7 @@ def parse(records: DataFrame, settings: Settings) -> DataFrame:
     The clocks: ``arrived_at`` is Kafka's, ``processed_at`` is when Spark began the batch.
     """
     # As a row to join with. A column with the time would stand as a number in the code that
-    # Spark generates, and this code would be compiled anew for each batch.
+    # Spark generates, and this code would be compiled again for each batch.
     clock = records.sparkSession.range(1).select(F.current_timestamp().alias("processed_at"))
     text = F.col("value").cast("string")
     json = F.from_json(

@@ -53,7 +53,7 @@ def truth(settings: Settings) -> Expected:
         raise WorkshopError("Nothing was replayed yet.", "Run `workshop replay` first.")
     if state["shift_ms"] is None:
         raise WorkshopError(
-            "A replay at --speed 1 dates each play anew, which no ledger can know.",
+            "A replay at --speed 1 dates each play again, which no ledger can know.",
             "Run `workshop reset` and `workshop replay --speed 1000` to be able to verify.",
         )
     lines = (state["first_line"], state["next_line"])

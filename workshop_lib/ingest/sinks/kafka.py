@@ -131,7 +131,7 @@ class KafkaSink:
                 raise errors.KafkaTimeoutError("no acknowledgement")
 
     def _failure(self, error: Exception) -> Exception:
-        """What to raise for ``error``; the next attempt connects anew."""
+        """What to raise for ``error``; the next attempt connects again."""
         self.close()
         why = type(error).__name__
         if isinstance(error, KafkaException):  # of the shipper's own connection

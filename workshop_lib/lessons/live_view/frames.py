@@ -209,13 +209,13 @@ def _windows(
 def _differs(report: Batch, frame: Frame, repeated: int, whole: bool) -> str:
     if not whole:
         return f"{len(frame.dots)} of {report.rows:,} records are drawn; counts are Spark's"
-    told = (
+    compared = (
         ("rows dropped", report.dropped, frame.dropped_rows),
         ("rows of state", report.state_rows, frame.state_rows),
         ("repetitions", report.duplicates, repeated),
     )
     wrong = [
-        f"{what}: Spark {spark}, picture {ours}" for what, spark, ours in told if spark != ours
+        f"{what}: Spark {spark}, picture {ours}" for what, spark, ours in compared if spark != ours
     ]
     return "; ".join(wrong)
 

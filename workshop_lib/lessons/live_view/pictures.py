@@ -71,7 +71,7 @@ def describe(frames: Sequence[Frame], title: str) -> str:
         return f"{title}: no batch yet."
     last = frames[-1]
     kinds = {kind: sum(frame.count(kind) for frame in frames) for kind in LOOK}
-    told = ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number) or "none"
+    counts = ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number) or "none"
     windows = "; ".join(
         f"{clock(w.start)}–{clock(w.end)}: {w.records}{' (closed)' if w.closed else ''}"
         for w in last.windows[-12:]
@@ -79,7 +79,7 @@ def describe(frames: Sequence[Frame], title: str) -> str:
     mark = "none" if last.after is None else clock(last.after)
     spark = sum(frame.spark_dropped for frame in frames)
     return (
-        f"{title}: {len(frames)} batches. Records: {told}. Watermark at the end: {mark}. "
+        f"{title}: {len(frames)} batches. Records: {counts}. Watermark at the end: {mark}. "
         f"Spark counted {spark} dropped rows. Windows: {windows or 'none'}."
     )
 

@@ -160,12 +160,12 @@ class StreamView(Player):
             return
         counted, spark = self.counted, sum(frame.spark_dropped for frame in self.all_frames)
         state = max((frame.state_rows for frame in self.all_frames), default=0)
-        told = (
+        summary = (
             f"counted {counted}, dropped {self.dropped} (Spark: {spark} rows), state {state} rows"
         )
         if shape.delay is not None:
-            told = f"waited {shape.delay // 60_000} minutes: {told}"
-        self.runs = [*self.runs, told]
+            summary = f"waited {shape.delay // 60_000} minutes: {told}"
+        self.runs = [*self.runs, summary]
 
     def _run_again(self, change: dict[str, Any]) -> None:
         if not self._again:
@@ -189,7 +189,7 @@ def view(
 ) -> StreamView:
     """A live picture of ``query``, which reads a topic of ``settings``.
 
-    ``again`` is a function of yours that runs the query anew, from the first record, with the
+    ``again`` is a function of yours that runs the query again, from the first record, with the
     delay of the watermark that it is given ("20 minutes"), and returns it: the picture then has a
     slider for lateness.
     """
