@@ -228,17 +228,19 @@ def _resume(
     last_hours: float | None,
 ) -> ReplayState:
     """The saved state, if it can continue with these options; at a new speed if one is given."""
-    start_over = "Start over with --restart (`workshop reset` removes what was delivered)."
+    restart = "Start over with --restart (`workshop reset` removes what was delivered)."
     if not source.exists() or fingerprint(source) != state.fingerprint:
-        raise WorkshopError(f"{source} is not the recording that this replay started with.", start_over)
+        raise WorkshopError(
+            f"{source} is not the recording that this replay started with.", restart
+        )
     if last_hours is not None and last_hours != state.last_hours:
-        raise WorkshopError("This replay started with another part of the recording.", start_over)
+        raise WorkshopError("This replay started with another part of the recording.", restart)
     if speed is None and rate is None:
         return state
     mode, pace_ = _mode(speed, rate)
     if (mode == "live") != (state.mode == "live"):
         raise WorkshopError(
-            f"This replay started in mode {state.mode}, which sets the dates of plays.", start_over
+            f"This replay started in mode {state.mode}, which sets the dates of plays.", restart
         )
     return replace(state, mode=mode, pace=pace_)
 

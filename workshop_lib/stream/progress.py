@@ -93,8 +93,8 @@ def check_topic(settings: Settings, queries: Iterable[str]) -> None:
         known = progress(settings, query)
         if known and known.get("topic_id", topic_id) != topic_id:
             raise WorkshopError(
-                f"Topic {settings.topic(PLAYS_TOPIC)} was deleted and created again since the stream "
-                f"`{query}` read it.",
+                f"Topic {settings.topic(PLAYS_TOPIC)} was deleted and created again since the "
+                f"stream `{query}` read it.",
                 "`workshop reset --to-stage 2` clears what the streams wrote of the old one, and "
                 "where they were.",
             )

@@ -164,7 +164,7 @@ class StreamView(Player):
             f"counted {counted}, dropped {self.dropped} (Spark: {spark} rows), state {state} rows"
         )
         if shape.delay is not None:
-            summary = f"waited {shape.delay // 60_000} minutes: {told}"
+            summary = f"waited {shape.delay // 60_000} minutes: {summary}"
         self.runs = [*self.runs, summary]
 
     def _run_again(self, change: dict[str, Any]) -> None:
