@@ -43,8 +43,9 @@ CHECKPOINT_FILES = (
 )
 #: What is kept of ended jobs, stages and queries.
 RETAINED = ("ui.retainedJobs", "ui.retainedStages", "sql.ui.retainedExecutions")
-#: Of a job of seconds: it ends before the second compiler pays off.
+#: Of a job of seconds: it ends before the second compiler pays off, or code for whole stages.
 SHORT = java.FIRST_COMPILER
+SHORT_OPTIONS = {"spark.sql.codegen.wholeStage": "false"}
 
 
 def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
@@ -119,10 +120,12 @@ def spark_session(
     os.environ |= java.FEW_ARENAS
     config = options(settings, name, artifacts.spark_jars(settings))
     temporary = _temporary(settings)
-    compilers = SHORT if short or settings.spark_short else ""
+    short = short or settings.spark_short
+    compilers = SHORT if short else ""
+    config |= SHORT_OPTIONS if short else {}
     if settings.spark_master.startswith("local"):
         config["spark.local.dir"] = str(temporary)
-    elif compilers:
+    elif short:
         config["spark.executor.extraJavaOptions"] = compilers
     of_java = [
         JVM,
