@@ -46,6 +46,8 @@ CONNECTOR: Final = (
     "org.apache.spark.sql.kafka010.consumer.KafkaDataConsumer",
 )
 NOBODY: Final = "127.0.0.1:9"
+#: Long jobs have this code, and short ones, such as this one, load the other classes all the same.
+WHOLE_STAGE: Final = ("spark.sql.codegen.wholeStage", "true")
 
 
 def rehearse(folder: Path, classes: Path) -> None:
@@ -56,6 +58,7 @@ def rehearse(folder: Path, classes: Path) -> None:
     )
     generate(settings.world, customers=2000, tracks=100, plays=20_000, days=4)
     spark = spark_session(settings, short=True, jvm=class_archive.writing(classes))
+    spark.conf.set(*WHOLE_STAGE)
     gateway = spark.sparkContext._gateway
     assert gateway is not None
     topic = str(_topic(settings))
