@@ -12,9 +12,9 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests at a time, one more than cores: many wait. Each may run a Spark of its own: count 3 GB
+# Tests at a time, two more than cores: many wait. Each may run a Spark of its own: count 3 GB
 # for each.
-WORKERS := 3
+WORKERS := 4
 # The environment's own tools first, also for what Spark starts.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What another Python or pip has left would reach ours. Without its bytecode on disk, each of the
@@ -63,7 +63,7 @@ docker-test-local: ## the same and more, in containers made from packages; needs
 	@BIN=$(BIN) docker/stand-ins/engine.sh docker/stand-ins/test.sh
 
 # Collected once before: the workers would each compile all tests, and what they import.
-test: $(STAMP) ## all tests, three at a time, on real servers of their own
+test: $(STAMP) ## all tests, four at a time, on real servers of their own
 	@$(BIN)/workshop download & needed=$$!; \
 	  $(BIN)/pytest --collect-only > /dev/null 2>&1 & collected=$$!; \
 	  $(MAKE) --no-print-directory lint; linted=$$?; \

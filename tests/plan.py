@@ -1,4 +1,4 @@
-"""Three tests at a time: which tests stay together, and which come first.
+"""Four tests at a time: which tests stay together, and which come first.
 
 In: the collected tests. Out: units of work for the workers of ``pytest -n``. The tests of a
 unit share what is costly to make (a demo's servers, a home in which Stage 4 can begin, a
@@ -34,18 +34,26 @@ def _file(seconds: int, file: str, waits: bool = False) -> Unit:
 UNITS: Final = (
     Unit("walk", 290, ("tests/notebooks/test_notebooks.py",)),
     Unit(
-        "spark",  # one session for all, and one home in which Stage 4 can begin
-        290,
+        "begun",  # one home in which Stage 4 can begin
+        240,
         (
             "tests/notebooks/test_begin.py",
+            "tests/notebooks/test_capstone.py",
             "tests/notebooks/test_exercises.py",
             "tests/notebooks/test_lab_mistakes.py",
             "tests/notebooks/test_solutions.py",
+            "tests/integration/test_targets_killed.py",
+        ),
+    ),
+    Unit(
+        "streams",  # one Spark session
+        220,
+        (
+            "tests/integration/test_backlog.py",
             "tests/integration/test_imported.py",
             "tests/integration/test_store_trouble.py",
             "tests/integration/test_stream.py",
             "tests/integration/test_targets.py",
-            "tests/integration/test_targets_killed.py",
             "tests/docker/test_kibana_panels.py",
             "tests/unit/test_marketing_features.py",
             "tests/unit/test_marketing_libsvm.py",
@@ -54,8 +62,6 @@ UNITS: Final = (
         ),
     ),
     _file(150, "integration/test_demo.py"),
-    _file(110, "notebooks/test_capstone.py"),
-    _file(85, "integration/test_backlog.py"),
     _file(85, "integration/test_stream_process.py"),
     _file(130, "integration/test_chaos_short.py", waits=True),
     _file(240, "docker/test_in_containers.py", waits=True),

@@ -43,7 +43,7 @@ def test_long_units_and_waiting_ones_start_first_and_every_test_is_run_once() ->
         *(f"tests/unit/test_message.py::test_{n}" for n in range(4)),
         "tests/unit/test_cli.py::test_1",
         *(f"tests/notebooks/test_notebooks.py::test_{n}" for n in range(3)),
-        *("tests/integration/test_stream.py::test_1", "tests/notebooks/test_begin.py::test_1"),
+        *("tests/integration/test_stream.py::test_1", "tests/integration/test_targets.py::test_1"),
         "tests/integration/test_shipping.py::test_1",
     ]
     items = [SimpleNamespace(nodeid=nodeid) for nodeid in tests]
