@@ -37,6 +37,21 @@ def test_root_with_a_closed_home_puts_elasticsearch_where_its_user_can_reach_it(
     assert not home.is_relative_to(closed) and elasticsearch.reachable_by_others(home)
 
 
+@pytest.mark.parametrize(("identity", "kept"), [("of-this-home", True), ("of-a-later-one", False)])
+def test_data_outside_of_a_home_that_was_deleted_is_not_taken_over(
+    tmp_path: Path, identity: str, kept: bool
+) -> None:
+    (tmp_path / "config").mkdir()
+    document = tmp_path / "data" / "nodes" / "document"
+    document.parent.mkdir(parents=True)
+    document.write_text("{}")
+    elasticsearch.remove_orphaned(tmp_path, identity)  # never started: nothing is known of it
+    configuration = elasticsearch.yaml(tmp_path, 1, 2, "of-this-home")
+    (tmp_path / "config" / "elasticsearch.yml").write_text(configuration)
+    elasticsearch.remove_orphaned(tmp_path, identity)
+    assert document.exists() == kept
+
+
 def _archive(path: Path) -> Path:
     """A zip of a program, whose files its maker meant for everybody or only for the group."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -104,6 +104,8 @@ def prepare(
     if not program.exists():
         unpack(artifacts.elasticsearch_zip(), program)
     config = folder / "config"
+    if not folder.is_relative_to(settings.home):
+        remove_orphaned(folder, identity)
     if config.exists():
         shutil.rmtree(config)
     shutil.copytree(program / "config", config)
@@ -131,6 +133,18 @@ def prepare(
         user,
         folder / "logs",
     )
+
+
+def remove_orphaned(folder: Path, identity: str) -> None:
+    """Remove the data in ``folder`` that is of other servers, whose home was at this place.
+
+    Outside of the home it outlives a home that was deleted without `workshop down --clean`.
+    """
+    last, data = folder / "config" / "elasticsearch.yml", folder / "data"
+    if not last.exists() or json.dumps(cluster_name(identity)) in last.read_text():
+        return
+    if data.exists():
+        shutil.rmtree(data)
 
 
 def own(folder: Path) -> None:
