@@ -99,7 +99,7 @@ lint: $(STAMP)
 generate: $(STAMP) ## what Logstash, the page and Elasticsearch need of workshop_lib/schema
 	@$(BIN)/python -m workshop_lib.schema
 
-exercises: $(STAMP) ## exercises/ again from solutions/, their single source
+exercises: $(STAMP) ## exercises/, made from solutions/, their single source
 	@$(BIN)/workshop exercises
 
 lock: $(STAMP) ## new versions for requirements.lock, within pyproject.toml

@@ -31,7 +31,7 @@ from workshop_lib.stream import source
 from workshop_lib.stream.enrich import enrich, with_listener, with_place
 from workshop_lib.stream.pipeline import QUERIES
 from workshop_lib.stream.reference import Reference, load, to_spark
-from workshop_lib.stream.session import spark_session
+from workshop_lib.stream.session import WHOLE_STAGE, spark_session
 from workshop_lib.stream.sinks.elasticsearch import document
 from workshop_lib.world.generate import generate
 
@@ -46,8 +46,6 @@ CONNECTOR: Final = (
     "org.apache.spark.sql.kafka010.consumer.KafkaDataConsumer",
 )
 NOBODY: Final = "127.0.0.1:9"
-#: Long jobs have this code, and short ones, such as this one, load the other classes all the same.
-WHOLE_STAGE: Final = ("spark.sql.codegen.wholeStage", "true")
 
 
 def rehearse(folder: Path, classes: Path) -> None:
@@ -58,7 +56,7 @@ def rehearse(folder: Path, classes: Path) -> None:
     )
     generate(settings.world, customers=2000, tracks=100, plays=20_000, days=4)
     spark = spark_session(settings, short=True, jvm=class_archive.writing(classes))
-    spark.conf.set(*WHOLE_STAGE)
+    spark.conf.set(WHOLE_STAGE, "true")  # its classes, too: long jobs use them
     gateway = spark.sparkContext._gateway
     assert gateway is not None
     topic = str(_topic(settings))

@@ -43,9 +43,10 @@ CHECKPOINT_FILES = (
 )
 #: What is kept of ended jobs, stages and queries.
 RETAINED = ("ui.retainedJobs", "ui.retainedStages", "sql.ui.retainedExecutions")
-#: Of a job of seconds: it ends before the second compiler pays off, or code for whole stages.
+#: Of a job of seconds: it ends before the second compiler pays off.
 SHORT = java.FIRST_COMPILER
-SHORT_OPTIONS = {"spark.sql.codegen.wholeStage": "false"}
+#: Whether Spark compiles code for whole stages, which does not pay off in a job of seconds either.
+WHOLE_STAGE = "spark.sql.codegen.wholeStage"
 
 
 def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
@@ -108,9 +109,10 @@ def spark_session(
     """The session, made or found.
 
     ``short`` (or so in the settings): for a job of seconds, which takes half of the time with
-    ``SHORT``. ``jvm``: options of Java's own, in the place of those of the class archive. What
-    Spark itself prints goes to ``spark.log`` in ``settings.logs``, not into a notebook. Raises
-    ``WorkshopError`` when the connector's jars are neither cached nor to be had.
+    ``SHORT`` and less again without ``WHOLE_STAGE``. ``jvm``: options of Java's own, in the place
+    of those of the class archive. What Spark itself prints goes to ``spark.log`` in
+    ``settings.logs``, not into a notebook. Raises ``WorkshopError`` when the connector's jars are
+    neither cached nor to be had.
     """
     forget_ended_jvm()
     os.environ["SPARK_LOCAL_IP"] = settings.spark_driver_host
@@ -122,7 +124,7 @@ def spark_session(
     temporary = _temporary(settings)
     short = short or settings.spark_short
     compilers = SHORT if short else ""
-    config |= SHORT_OPTIONS if short else {}
+    config[WHOLE_STAGE] = str(not short).lower()
     if settings.spark_master.startswith("local"):
         config["spark.local.dir"] = str(temporary)
     elif short:
