@@ -62,11 +62,12 @@ docker-test: setup ## the demo with and without Docker, and what differs (needs 
 docker-test-local: ## the same and more, in containers made from packages; needs Debian and root
 	@BIN=$(BIN) docker/stand-ins/engine.sh docker/stand-ins/test.sh
 
-# Collected once before: the workers would each compile all tests, and what they import.
+# Collected once before: the workers would each compile all tests, and what they import. Spark's
+# class archive, a part of the downloads, takes longest and goes first.
 test: $(STAMP) ## all tests, four at a time, on real servers of their own
 	@$(BIN)/workshop download & needed=$$!; \
-	  $(BIN)/pytest --collect-only > /dev/null 2>&1 & collected=$$!; \
-	  $(MAKE) --no-print-directory lint; linted=$$?; \
+	  nice $(BIN)/pytest --collect-only > /dev/null 2>&1 & collected=$$!; \
+	  nice $(MAKE) --no-print-directory lint; linted=$$?; \
 	  wait $$collected; wait $$needed && exit $$linted
 	@$(BIN)/pytest -n $(WORKERS)
 

@@ -11,6 +11,7 @@ No test may need what a test of another unit leaves behind.
 from __future__ import annotations
 
 from fnmatch import fnmatch
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from xdist.scheduler import LoadScopeScheduling
@@ -89,7 +90,11 @@ WAITING: Final = frozenset(unit.name for unit in UNITS if unit.waits)
 
 def unit_of(nodeid: str) -> str:
     """The name of the unit that a test belongs to."""
-    file = nodeid.split("::")[0]
+    return _unit_of_file(nodeid.split("::")[0])
+
+
+@cache
+def _unit_of_file(file: str) -> str:
     for unit in UNITS:
         if any(fnmatch(file, pattern) for pattern in unit.files):
             return unit.name

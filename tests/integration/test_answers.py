@@ -16,8 +16,6 @@ from workshop_lib.stack.reset import reset
 
 pytestmark = pytest.mark.stack
 
-PLAYS = known_plays()
-
 
 @pytest.fixture(scope="module")
 def asked(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -27,7 +25,7 @@ def asked(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
             "namespace": f"t{uuid.uuid4().hex[:8]}-",
         }
     )
-    index(settings, PLAYS)
+    index(settings, known_plays())
     yield settings
     reset(settings)
 
@@ -35,20 +33,20 @@ def asked(running_stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.parametrize("name", ["gender", "device", "level", "live-ages", "live-states"])
 def test_a_question_of_the_catalogue_counts_every_play(asked: Settings, name: str) -> None:
     found = answers.counts(asked, name)
-    assert found.to_dict() == PLAYS[found.index.name].value_counts().to_dict()
+    assert found.to_dict() == known_plays()[found.index.name].value_counts().to_dict()
     assert found.is_monotonic_decreasing
     assert answers.share(found).sum() == pytest.approx(1)
 
 
 def test_the_largest_and_a_day_of_24_hours(asked: Settings) -> None:
-    by_artist = PLAYS.groupby("artist").size().reset_index(name="plays")
+    by_artist = known_plays().groupby("artist").size().reset_index(name="plays")
     top = by_artist.sort_values(["plays", "artist"], ascending=[False, True]).head(10)
     found = answers.counts(asked, "top-artists")
     assert list(found.items()) == list(zip(top["artist"], top["plays"], strict=True))
     only = answers.plays_by(asked, "hour", query={"term": {"device": "mobile"}})
-    assert only.sum() == (PLAYS["device"] == "mobile").sum()
+    assert only.sum() == (known_plays()["device"] == "mobile").sum()
     hours = answers.busiest_hours(asked)
-    truth = PLAYS["hour"].value_counts().reindex(range(24), fill_value=0)
+    truth = known_plays()["hour"].value_counts().reindex(range(24), fill_value=0)
     assert hours.tolist() == truth.tolist()
 
 
