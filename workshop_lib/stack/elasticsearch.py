@@ -20,7 +20,7 @@ from elasticsearch import ApiError, AuthenticationException, Elasticsearch, Tran
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
 from workshop_lib.runtime.identity import cluster_name
-from workshop_lib.runtime.java import FEW_ARENAS, Java, compilers
+from workshop_lib.runtime.java import FEW_ARENAS, FIRST_COMPILER, Java, compilers
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.state_file import replacing
 from workshop_lib.schema.tables import INDICES
@@ -122,6 +122,8 @@ def prepare(
         [str(program / "bin" / "elasticsearch")],
         {
             "ES_JAVA_HOME": str(java.home),
+            # Of the program that starts the server, and then waits for its end.
+            "CLI_JAVA_OPTS": FIRST_COMPILER,
             # Neither heap dumps nor the collector's log, which may grow to 2 GB.
             "ES_JAVA_OPTS": " ".join((f"-Xms{HEAP} -Xmx{HEAP}", *compilers(settings.servers_long)))
             + f" -XX:-HeapDumpOnOutOfMemoryError {NO_ROLES_INDEX}"

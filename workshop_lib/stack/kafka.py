@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, state_file
-from workshop_lib.runtime.java import FEW_ARENAS, Java, compilers
+from workshop_lib.runtime.java import FEW_ARENAS, FIRST_COMPILER, Java, compilers
 from workshop_lib.runtime.open_clients import open_kafka_admin
 from workshop_lib.runtime.process import Command
 from workshop_lib.runtime.refusal import KAFKA_LOGIN_FAILED
@@ -126,9 +126,10 @@ def prepare(
     words = passwords.of(settings, "kafka")
     state_file.write(config, properties(port, controller_port, words), 0o600)
     log4j.write_text(LOG4J)
-    start = [str(java.program), "-cp", artifacts.kafka_classpath()]
+    start = [str(java.program), "-XX:+UseSerialGC", "-cp", artifacts.kafka_classpath()]
     if cluster_id(folder) is None:
-        _format(folder, [*start, f"-Dlog4j2.configurationFile={log4j}"], cluster, words)
+        log = f"-Dlog4j2.configurationFile={log4j}"
+        _format(folder, [*start, FIRST_COMPILER, log], cluster, words)
     elif not _made_with(folder, words):
         raise WorkshopError(
             f"Kafka's data in {folder} was made without users, or with other passwords.",
@@ -136,11 +137,10 @@ def prepare(
         )
     return Command(
         [
-            *start[:1],
-            *(f"-Xmx{HEAP}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *start,
+            *(f"-Xmx{HEAP}", "-XX:+ExitOnOutOfMemoryError"),
             *compilers(settings.servers_long),
             *("-Djava.net.preferIPv4Stack=true", f"-Dlog4j2.configurationFile={log4j}"),
-            *start[1:],
             *("kafka.Kafka", str(config)),
         ],
         FEW_ARENAS,
