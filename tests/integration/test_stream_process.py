@@ -143,6 +143,7 @@ def test_an_error_is_one_line_and_exit_code_1(stack: Settings) -> None:
     assert not (stack.home / "spark-warehouse").exists()
 
 
+@pytest.mark.usefixtures("spark")  # which the next start finds
 def test_a_killed_java_process_is_named_and_the_next_start_goes_on(stack: Settings) -> None:
     """Of plays that come while it is killed, none is missed."""
     write_world(stack)
