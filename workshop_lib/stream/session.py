@@ -80,6 +80,9 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # Small batches every two seconds: planning each again while it runs costs more.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        # An error names the cell of its column. Elsewhere Spark would import IPython to ask for
+        # one, and call Java a few times more for each column.
+        "spark.python.sql.dataFrameDebugging.enabled": str(_notebook() is not None).lower(),
         # Rows that Python has in hand at once, in each of its processes.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
         # Above the default of 128 keys, lists of plays are collected by sorting, not by hashing.
@@ -154,10 +157,15 @@ def forget_ended_jvm() -> None:
         SparkSession._instantiatedSession = SparkSession._activeSession = None
 
 
+def _notebook() -> Any:
+    """IPython's shell, if this process is one of a notebook or of IPython itself."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def explain_ended_jvm(settings: Settings) -> None:
     """In a notebook, a cell that fails because the JVM has ended says so, without a traceback."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = _notebook()
     if shell is None:
         return
 
