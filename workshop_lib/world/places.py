@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from workshop_lib.runtime import collector
 from workshop_lib.world.randomness import choose
 
 #: Residents in thousands, census of 2020, rounded: the weight of each state (and D.C.).
@@ -31,13 +32,13 @@ STATE_THOUSANDS: Final[dict[str, int]] = {
 def _all_zips() -> pd.DataFrame:
     import zipcodes
 
-    table = pd.DataFrame.from_records(
-        [
+    with collector.paused():  # 42,000 dictionaries
+        rows = [
             (z["zip_code"], z["state"], z["lat"], z["long"], z["zip_code_type"], z["active"])
-            for z in zipcodes.list_all()
-        ],
-        columns=["zip", "state", "lat", "lon", "type", "active"],
-    )
+            for z in zipcodes.filter_by()  # unlike list_all, it keeps none of them
+        ]
+    names = ["zip", "state", "lat", "lon", "type", "active"]
+    table = pd.DataFrame.from_records(rows, columns=names)
     table = table.astype({"lat": float, "lon": float})
     return table.drop_duplicates("zip").sort_values("zip").reset_index(drop=True)
 
