@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -345,9 +345,9 @@ def _append(
         log_size=at.size,
         stamp_ms=now if state.mode == "live" else None,
     )
-    state_file.save(_path(settings), asdict(state))
+    state_file.save(_path(settings), vars(state))
     lines = _render(state, recorded, state.next_line, until)
     writer.write(b"".join(line + b"\n" for line in lines))
     state = replace(state, next_line=until)
-    state_file.save(_path(settings), asdict(state))
+    state_file.save(_path(settings), vars(state))
     return state

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -174,7 +174,7 @@ def ship(
                         position=tail.position(),
                         letters_size=dead_letters.file_size(settings),
                     )
-                    state_file.save(_path(settings, to), asdict(total))
+                    state_file.save(_path(settings, to), vars(total))
                 detail = f"{total.rejected:,} rejected, {tail.behind():,} bytes to go"
                 progress(f"Shipping to {to}", total.lines, detail=detail)
                 if not lines:

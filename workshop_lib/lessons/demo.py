@@ -55,6 +55,8 @@ FULL_SECONDS = 3600
 QUERIES = (PLAYS_QUERY, AGGREGATES_QUERY, INTERESTS_QUERY, TARGETS_QUERY)
 #: A step that was asked to stop saves its position first; one that has not ended by then is ended.
 STOP_SECONDS = 60
+#: Between two measurements of the memory: each takes a tenth of a second of a core.
+LOOK_SECONDS = 5
 
 
 class Meter:
@@ -67,6 +69,7 @@ class Meter:
         self.announce = announce
         self.seconds: dict[str, float] = {}
         self.peak_bytes = 0
+        self.looked = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -76,6 +79,10 @@ class Meter:
         self.seconds[name] = round(time.monotonic() - start, 1)
 
     def look(self, settings: Settings, running: dict[str, child.Child]) -> None:
+        """Measure the memory, unless that was done a moment ago."""
+        if time.monotonic() < self.looked + LOOK_SECONDS:
+            return
+        self.looked = time.monotonic()
         alive = (each for each in running.values() if each.returncode is None)
         steps = sum(process.memory(psutil.Process(each.pid)) for each in alive)
         self.peak_bytes = max(self.peak_bytes, stack.resident(settings) + steps)
