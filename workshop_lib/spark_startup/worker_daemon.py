@@ -7,6 +7,7 @@ takes longer than its share of a small batch.
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -31,4 +32,7 @@ import workshop_lib.marketing.targets  # noqa: E402
 import workshop_lib.stream.pipeline  # noqa: E402, F401
 
 if __name__ == "__main__":
+    # A worker collects garbage after each task; it would look at all that was imported, for longer
+    # than a small task takes.
+    gc.freeze()
     manager()
