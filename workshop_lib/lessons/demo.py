@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Meter:
         self.announce = announce
         self.seconds: dict[str, float] = {}
         self.peak_bytes = 0
-        self.looked = 0.0
+        self.looked = -math.inf
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -79,7 +80,7 @@ class Meter:
         self.seconds[name] = round(time.monotonic() - start, 1)
 
     def look(self, settings: Settings, running: dict[str, child.Child]) -> None:
-        """Measure the memory, unless that was done a moment ago."""
+        """Measure the memory, unless that was done less than ``LOOK_SECONDS`` ago."""
         if time.monotonic() < self.looked + LOOK_SECONDS:
             return
         self.looked = time.monotonic()

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """In the body nothing is collected: of very many new objects, all of which are kept.
+    """In the body nothing is collected: for code that makes very many objects at once.
 
-    The collector would look at all of them again each time that their number has grown.
+    Each time that their number has grown, the collector would look at all of them again, and find
+    that they are in use.
     """
     was_enabled = gc.isenabled()
     gc.disable()

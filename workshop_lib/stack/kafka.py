@@ -126,10 +126,12 @@ def prepare(
     words = passwords.of(settings, "kafka")
     state_file.write(config, properties(port, controller_port, words), 0o600)
     log4j.write_text(LOG4J)
-    start = [str(java.program), "-XX:+UseSerialGC", "-cp", artifacts.kafka_classpath()]
+    start = [
+        *(str(java.program), "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={log4j}"),
+        *("-cp", artifacts.kafka_classpath()),
+    ]
     if cluster_id(folder) is None:
-        log = f"-Dlog4j2.configurationFile={log4j}"
-        _format(folder, [*start, FIRST_COMPILER, log], cluster, words)
+        _format(folder, [*start, FIRST_COMPILER], cluster, words)
     elif not _made_with(folder, words):
         raise WorkshopError(
             f"Kafka's data in {folder} was made without users, or with other passwords.",
@@ -140,8 +142,7 @@ def prepare(
             *start,
             *(f"-Xmx{HEAP}", "-XX:+ExitOnOutOfMemoryError"),
             *compilers(settings.servers_long),
-            *("-Djava.net.preferIPv4Stack=true", f"-Dlog4j2.configurationFile={log4j}"),
-            *("kafka.Kafka", str(config)),
+            *("-Djava.net.preferIPv4Stack=true", "kafka.Kafka", str(config)),
         ],
         FEW_ARENAS,
         folder=folder,

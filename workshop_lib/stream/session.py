@@ -80,8 +80,8 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
         # Small batches every two seconds: planning each again while it runs costs more.
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
-        # An error names the cell of its column. Elsewhere Spark would import IPython to ask for
-        # one, and call Java a few times more for each column.
+        # In a notebook an error names the cell that made its column. Elsewhere Spark would import
+        # IPython to ask for the cell, and call Java a few times more for each column.
         "spark.python.sql.dataFrameDebugging.enabled": str(_notebook() is not None).lower(),
         # Rows that Python has in hand at once, in each of its processes.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "5000",
