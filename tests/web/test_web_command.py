@@ -137,6 +137,8 @@ def test_a_port_that_is_taken_after_it_was_found_free_costs_another_start(
                 url = f"http://127.0.0.1:{free}"
                 wait_until(lambda: done.done() or web.address(absent) == url, 60, "the page")
                 wait_until(lambda: b"Live listening" in answer(f"{url}/"), 60, "its answer")
+                if how == "beside the stack":
+                    done.result(timeout=60)  # it goes on asking after the page has answered
             finally:
                 stop.set()
                 stack.down(absent)
