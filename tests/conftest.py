@@ -21,7 +21,7 @@ from ports import PORTS
 from progress_lines import Progress
 from shared import one_at_a_time, shared_folder, shared_home
 
-from workshop_lib.runtime import class_archive
+from workshop_lib.runtime import spark_environment
 from workshop_lib.runtime.identity import ADDRESS
 from workshop_lib.settings import Settings
 
@@ -33,7 +33,7 @@ for name, port in PORTS.items():
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
 # The same for what a learner starts with spark-submit, as begin does it for a notebook.
-class_archive.offer(short=True)
+spark_environment.offer(short=True)
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
 

@@ -34,11 +34,11 @@ import os, sys
 from pathlib import Path
 from pyspark.sql import SparkSession
 from workshop_lib.settings import Settings
-from workshop_lib.runtime import artifacts, class_archive
+from workshop_lib.runtime import artifacts, class_archive, spark_environment
 
 folder, log, home = map(Path, sys.argv[1:])
 class_archive.FOLDER = folder
-class_archive.offer(short=False)
+spark_environment.offer(short=False)
 jars = os.pathsep.join(map(str, artifacts.spark_jars(Settings(home=home))))
 spark = (
     SparkSession.builder.master("local[1]")

@@ -63,7 +63,7 @@ def spark_class(folder: Path, name: str, *arguments: str) -> Iterator[Path]:
                 "SPARK_HOME": str(SPARK_HOME),
                 "SPARK_LOCAL_IP": HOST,
                 "SPARK_DAEMON_MEMORY": "256m",
-                "SPARK_DAEMON_JAVA_OPTS": FIRST_COMPILER,
+                "SPARK_DAEMON_JAVA_OPTS": " ".join(FIRST_COMPILER),
                 "SPARK_NO_DAEMONIZE": "1",
             },
             stdin=subprocess.DEVNULL,

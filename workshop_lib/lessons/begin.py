@@ -53,9 +53,9 @@ def begin(stage: int, settings: Settings | None = None, say: Say = write) -> Set
             _make(settings, spark, needed, say)
         prerequisites.make_visible(settings)
     if stage > 1:  # notebooks of Stage 2 make a session of Spark by hand
-        from workshop_lib.runtime import class_archive
+        from workshop_lib.runtime import spark_environment
 
-        class_archive.offer(settings.spark_short)
+        spark_environment.offer(settings.spark_short, settings.spark_master.startswith("local"))
     ready = f"Ready for stage {stage}: {', '.join(each.name for each in needed)}."
     # JupyterLab would break a long line within a word.
     say(textwrap.fill(ready, 100, break_on_hyphens=False) + "\n")

@@ -135,9 +135,15 @@ def _fetch(settings: Settings, wanted: list[str], progress: Progress, group: str
 
 
 def spark_jars(settings: Settings) -> list[Path]:
-    """The connector's four jars, fetched if need be."""
+    """The connector's four jars and ``local_files``, fetched if need be."""
     ensure(settings, group="spark")
     return [library() / name for name in checksums() if name.startswith("spark/")]
+
+
+def local_files() -> Path:
+    """The jar with Hadoop's files of a local disk that needs no programs, fetched or not."""
+    (name,) = (name for name in checksums() if name.startswith("spark/hadoop-bare-naked-local-fs-"))
+    return library() / name
 
 
 def kafka_classpath() -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -33,26 +32,15 @@ from workshop_lib.settings import Settings
 FOLDER: Final = Path(sys.prefix) / "share" / "workshop"
 STOP_SECONDS: Final = 30
 NAME: Final = "rehearsal"
-_SILENT: Final = "-Xlog:disable"
+SILENT: Final = "-Xlog:disable"
 #: What the JVM has to say about such a file belongs into Spark's log.
-_QUIET: Final = f"{_SILENT} -Xlog:all=warning:stderr"
+_QUIET: Final = f"{SILENT} -Xlog:all=warning:stderr"
 
 
 def options(log: str = _QUIET) -> str:
     """The JVM's options that use the file; "" if it does not exist."""
     file = next(FOLDER.glob("spark-*.jsa"), None)
     return f'"-XX:SharedArchiveFile={file}" {log}' if file else ""
-
-
-def offer(short: bool) -> None:
-    """What starts Spark without ``stream.session``, in this process or with its environment, uses
-    the file if it fits: Spark's own builder in a notebook, or ``spark-submit``.
-
-    Where it does not fit, as with other jars on the class path, nothing is said. ``short``: for
-    jobs of seconds, without Java's second compiler.
-    """
-    found = (java.FIRST_COMPILER if short else "", options(_SILENT))
-    os.environ["SPARK_SUBMIT_OPTS"] = " ".join(filter(None, found))
 
 
 def writing(file: Path) -> str:

@@ -36,8 +36,9 @@ NEEDED_MODULES = frozenset(
     )
 )
 #: The second compiler takes the cores just when the servers are young. Without it they start in
-#: three quarters of the time; bulk indexing is a third slower then.
-FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
+#: three quarters of the time; bulk indexing is a third slower then. Compiled code has 240 MB, as
+#: with both, not 48 MB, in which a Java that runs for long would look for room all the time.
+FIRST_COMPILER = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 #: For the environment of a Java: glibc keeps freed memory in up to eight arenas for each core.
 FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 #: Folders that hold a Java, on Linux and macOS; ~ is the user's home.
@@ -78,7 +79,7 @@ def compilers(long: bool) -> tuple[str, ...]:
     A server starts faster without it. Where all cores are busy, what it compiles pays off after
     some 180,000 documents; see docs/benchmarks.md.
     """
-    return () if long else (FIRST_COMPILER,)
+    return () if long else FIRST_COMPILER
 
 
 def parse_version(text: str) -> int | None:

@@ -123,7 +123,7 @@ def prepare(
         {
             "ES_JAVA_HOME": str(java.home),
             # Of the program that starts the server, and then waits for its end.
-            "CLI_JAVA_OPTS": FIRST_COMPILER,
+            "CLI_JAVA_OPTS": " ".join(FIRST_COMPILER),
             # Neither heap dumps nor the collector's log, which may grow to 2 GB.
             "ES_JAVA_OPTS": " ".join((f"-Xms{HEAP} -Xmx{HEAP}", *compilers(settings.servers_long)))
             + f" -XX:-HeapDumpOnOutOfMemoryError {NO_ROLES_INDEX}"

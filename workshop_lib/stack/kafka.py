@@ -131,7 +131,7 @@ def prepare(
         *("-cp", artifacts.kafka_classpath()),
     ]
     if cluster_id(folder) is None:
-        _format(folder, [*start, FIRST_COMPILER], cluster, words)
+        _format(folder, [*start, *FIRST_COMPILER], cluster, words)
     elif not _made_with(folder, words):
         raise WorkshopError(
             f"Kafka's data in {folder} was made without users, or with other passwords.",

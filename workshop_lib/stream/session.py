@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, class_archive, java
+from workshop_lib.runtime.spark_environment import CHECKPOINT_FILES, FILES, HADOOP_FILES
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.failure import jvm_ended
@@ -35,16 +36,10 @@ JVM = (
     f"-Dlog4j2.configurationFile={LOG4J.as_uri()} -XX:MetaspaceSize=256m"
     " -XX:+UseParallelGC -Xms512m -XX:+ExitOnOutOfMemoryError"
 )
-#: Where the checkpoints are. Hadoop's own class starts a program, chmod, for each file and folder.
-FILES = "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem"
-#: How checkpoints are written. The default one starts another, readlink, eight times for each file.
-CHECKPOINT_FILES = (
-    "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
-)
 #: What is kept of ended jobs, stages and queries.
 RETAINED = ("ui.retainedJobs", "ui.retainedStages", "sql.ui.retainedExecutions")
 #: Of a job of seconds: it ends before the second compiler pays off.
-SHORT = java.FIRST_COMPILER
+SHORT = " ".join(java.FIRST_COMPILER)
 #: Whether Spark compiles code for whole stages, which does not pay off in a job of seconds either.
 WHOLE_STAGE = "spark.sql.codegen.wholeStage"
 
@@ -59,7 +54,7 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
     return {
         "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES,
         # An executor of a cluster needs files before it has our jars.
-        **({} if elsewhere else {"spark.hadoop.fs.file.impl": FILES}),
+        "spark.hadoop.fs.file.impl": HADOOP_FILES if elsewhere else FILES,
         "spark.app.name": name,
         "spark.master": settings.spark_master,
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
