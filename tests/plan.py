@@ -48,10 +48,13 @@ UNITS: Final = (
     ),
     Unit(
         "streams",  # one Spark session
-        290,
+        320,
         (
             "tests/integration/test_backlog.py",
             "tests/integration/test_imported.py",
+            "tests/integration/test_kafka_users.py",
+            "tests/integration/test_live_view.py",
+            "tests/integration/test_score_independent.py",
             "tests/integration/test_store_trouble.py",
             "tests/integration/test_stream.py",
             "tests/integration/test_stream_process.py",
@@ -71,7 +74,6 @@ UNITS: Final = (
     _file(39, "integration/test_standalone_master.py"),
     _file(26, "integration/test_sms_server.py", waits=True),
     _file(65, "integration/test_train.py"),
-    _file(25, "integration/test_score_independent.py"),
     _file(25, "unit/test_public_files.py"),
     _file(20, "unit/test_replay_killed.py", waits=True),
     _file(24, "unit/test_lessons_make.py", waits=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,11 +52,19 @@ class Recording:
 
 def read_recording(path: Path) -> Recording:
     """Read the dates of all lines. Raises ``WorkshopError`` when there is nothing to replay."""
-    if not path.exists():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
         raise WorkshopError(
             f"No recorded plays: {path} does not exist.",
             "Make a world with `workshop data generate`, or `workshop data import DIR`.",
-        )
+        ) from None
+    return _read(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1)  # a notebook replays the same file part by part
+def _read(path: Path, modified: int, size: int) -> Recording:
+    """``read_recording`` of a file that was ``modified`` then, and is so large."""
     lengths: list[int] = []
     last_event_id = 0
     found: list[int] = []
