@@ -24,7 +24,8 @@ def test_nothing_is_lost_and_the_controls_are_caught(tmp_path: Path) -> None:
     chaos += [word for name in FAULTS for word in ("--fault", name)]
     done = subprocess.run(
         [sys.executable, "-m", "workshop_lib.cli", *chaos],
-        env=os.environ | {"WORKSHOP_HOME": str(tmp_path)},
+        # Beside other tests, batches every two seconds would do nothing but begin and end.
+        env=os.environ | {"WORKSHOP_HOME": str(tmp_path), "WORKSHOP_TRIGGER_SECONDS": "5"},
         capture_output=True,
         text=True,
     )

@@ -21,24 +21,30 @@ SPARK_SECONDS: Final = 900
 LOGSTASH_SECONDS: Final = 300
 DEMO_SECONDS: Final = 600
 
+#: Seconds between two questions of whoever waits: a tenth of what has passed, within these.
+SHORTEST, LONGEST = 0.1, 0.5
+
 
 def wait_until(
     predicate: Callable[[], T],
     timeout: float,
     what: str = "the condition",
-    every: float = 0.1,
+    every: float | None = None,
 ) -> T:
     """Call ``predicate`` until it returns something true, and return that.
 
-    ``timeout`` and ``every`` are seconds. Raises ``WorkshopError`` naming ``what``
-    when the time is up. An exception of the predicate is the caller's: a predicate
-    that may fail for a while catches what it expects.
+    ``timeout`` and ``every`` are seconds. Without ``every`` it is called ten times a second, and
+    less often the longer it takes, as each question costs somebody's processor time. Raises
+    ``WorkshopError`` naming ``what`` when the time is up. An exception of the predicate is the
+    caller's: a predicate that may fail for a while catches what it expects.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
+    deadline = began + timeout
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
             raise WorkshopError(f"Timed out after {timeout:g} s waiting for {what}.")
-        time.sleep(every)
+        passed = time.monotonic() - began
+        time.sleep(min(max(SHORTEST, passed / 10), LONGEST) if every is None else every)

@@ -55,7 +55,10 @@ class Site:
         ports = iter(range(21_000 + os.getpid() % 500 * 16, 32_000))
         self.port = {name: process.free_port(next(ports)) for name in (*SERVERS, *STEPS)}
         # Nothing of the caller's: neither its servers nor its namespace.
-        mine = ("WORKSHOP_ELASTICSEARCH_USER", "WORKSHOP_MAVEN_REPOSITORY", "WORKSHOP_SPARK_SHORT")
+        mine = {
+            f"WORKSHOP_{name}"
+            for name in ("ELASTICSEARCH_USER", "MAVEN_REPOSITORY", "SPARK_SHORT", "TRIGGER_SECONDS")
+        }
         self.environment = {
             **{k: v for k, v in os.environ.items() if k in mine or not k.startswith("WORKSHOP_")},
             "WORKSHOP_HOME": str(home),
