@@ -238,6 +238,7 @@ spark.stop()
 """
 
 
+@pytest.mark.spark
 def test_spark_runs_in_an_odd_folder_with_everything_set_wrong(tmp_path: Path) -> None:
     """Clone and home with spaces and Hangul, the C locale, umask 077, no HOME, another Spark and
     Java in the environment, a dead proxy, a zone with summer time."""
