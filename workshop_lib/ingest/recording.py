@@ -51,7 +51,10 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read the dates of all lines. Raises ``WorkshopError`` when there is nothing to replay."""
+    """Read the dates of all lines, again only when the file has changed.
+
+    Raises ``WorkshopError`` when there is nothing to replay.
+    """
     try:
         found = path.stat()
     except FileNotFoundError:

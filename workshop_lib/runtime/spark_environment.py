@@ -22,21 +22,32 @@ CHECKPOINT_FILES: Final = (
 )
 
 
+def file_options(local: bool) -> dict[str, str]:
+    """How Spark writes files, as Spark's own option names.
+
+    ``local``: all of it is in one JVM that has our jar. An executor of a cluster needs files
+    before it has the jar.
+    """
+    return {
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES,
+        "spark.hadoop.fs.file.impl": FILES if local else HADOOP_FILES,
+    }
+
+
 def offer(short: bool, local: bool = True) -> None:
     """Let it start with the class archive, if that fits, and write checkpoints without programs.
 
     Where the archive does not fit, as with other jars on the class path, nothing is said.
-    ``short``: for jobs of seconds, without Java's second compiler. ``local``: all of it is in one
-    JVM; executors of a cluster would look for our class before they have its jar.
+    ``short``: for jobs of seconds, without Java's second compiler. ``local``: see
+    ``file_options``.
     """
-    spark = {"spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES}
     jar = artifacts.local_files()
-    if local and jar.exists():
-        spark["spark.hadoop.fs.file.impl"] = FILES
+    ours = local and jar.exists()
+    if ours:
         os.environ["SPARK_DIST_CLASSPATH"] = str(jar)
     found = [
         *(java.FIRST_COMPILER if short else ()),
-        *(f"-D{name}={value}" for name, value in spark.items()),
+        *(f"-D{name}={value}" for name, value in file_options(ours).items()),
         class_archive.options(class_archive.SILENT),
     ]
     os.environ["SPARK_SUBMIT_OPTS"] = " ".join(filter(None, found))

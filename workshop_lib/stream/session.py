@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from workshop_lib.errors import WorkshopError
 from workshop_lib.runtime import artifacts, class_archive, java
-from workshop_lib.runtime.spark_environment import CHECKPOINT_FILES, FILES, HADOOP_FILES
+from workshop_lib.runtime.spark_environment import file_options
 from workshop_lib.runtime.wait import wait_until
 from workshop_lib.settings import Settings
 from workshop_lib.stream.failure import jvm_ended
@@ -52,9 +52,7 @@ def options(settings: Settings, name: str, jars: list[Path]) -> dict[str, Any]:
     """
     elsewhere = not settings.spark_master.startswith("local")
     return {
-        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINT_FILES,
-        # An executor of a cluster needs files before it has our jars.
-        "spark.hadoop.fs.file.impl": HADOOP_FILES if elsewhere else FILES,
+        **file_options(local=not elsewhere),
         "spark.app.name": name,
         "spark.master": settings.spark_master,
         "spark.driver.extraClassPath": os.pathsep.join(map(str, jars)),
