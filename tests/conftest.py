@@ -32,8 +32,6 @@ for name, port in PORTS.items():
 
 #: For every process that a test starts: no job of these lasts long enough for another choice.
 os.environ.setdefault("WORKSHOP_SPARK_SHORT", "1")
-# The same for what a learner starts with spark-submit, as begin does it for a notebook.
-spark_environment.offer(short=True)
 #: Pictures and texts are the same wherever the tests run; tests of zones name theirs.
 os.environ.setdefault("WORKSHOP_TIMEZONE", "UTC")
 
@@ -75,6 +73,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from workshop_lib import stack
 
         stack.remove(Settings(home=home))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _offered() -> None:
+    """For what a learner starts with spark-submit, as ``begin`` does it for a notebook.
+
+    Once in each module: Spark's class archive may be built while the first ones run.
+    """
+    spark_environment.offer(short=True)
 
 
 @pytest.fixture

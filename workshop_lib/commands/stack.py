@@ -43,9 +43,9 @@ def fetch(settings: Settings) -> None:
         artifacts.ensure(settings, progress)
 
 
-def fetch_all(settings: Settings) -> None:
-    """All that any command needs, at the same time: servers, the page's packages, and Spark's
-    classes, written down so that it starts in half of the time from now on."""
+def fetch_all(settings: Settings, archive: bool = True) -> None:
+    """All that any command needs, at the same time: servers, the page's packages, and, with
+    ``archive``, Spark's classes, written down so that it starts in half of the time from now on."""
     from concurrent.futures import ThreadPoolExecutor
 
     from workshop_lib.errors import WorkshopError
@@ -57,7 +57,8 @@ def fetch_all(settings: Settings) -> None:
         artifacts.ensure(settings, progress, "spark")  # the archive needs them
         others = (beside.submit(artifacts.ensure, settings, progress), beside.submit(node.install))
         try:
-            class_archive.make(progress)
+            if archive:
+                class_archive.make(progress)
         except WorkshopError as error:
             # The download itself, which was asked for, is complete.
             warn(error)
@@ -262,7 +263,11 @@ def doctor(docker: bool = DOCKER, as_json: bool = AS_JSON) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def download(docker: bool = DOCKER, without: list[str] = WITHOUT) -> None:
+def download(
+    docker: bool = DOCKER,
+    without: list[str] = WITHOUT,
+    archive: bool = typer.Option(True, help="Build Spark's class archive, too."),
+) -> None:
     """Fetch all that the servers and the page need, for a room with bad Wi-Fi.
 
     The first time it also builds Spark's class archive, for about a minute: Spark starts faster
@@ -277,5 +282,5 @@ def download(docker: bool = DOCKER, without: list[str] = WITHOUT) -> None:
         compose.download(Settings(), without)
         say("All images are there.")
         return
-    fetch_all(Settings())
+    fetch_all(Settings(), archive)
     say(f"All {len(artifacts.checksums())} files are in {artifacts.cache()}.")
