@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from made_models import NO, YES, candidate
+from typer.testing import CliRunner
 
+from workshop_lib.cli import app
 from workshop_lib.lessons import demo
 from workshop_lib.marketing import model_index, registry
 from workshop_lib.marketing.drift import drift
@@ -62,12 +64,22 @@ def workshop(settings: Settings, *arguments: str, **more: str) -> subprocess.Com
     )
 
 
+def in_this_process(settings: Settings, *arguments: str, **more: str) -> tuple[int, str]:
+    """Exit code and output of a command that finds the Spark session of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(settings, **more).items():
+            patch.setenv(name, value)
+        done = CliRunner().invoke(app, arguments)
+    return done.exit_code, done.stdout
+
+
 def indexed(settings: Settings) -> dict[str, dict[str, Any]]:
     client = elasticsearch(settings)
     hits = client.search(index=settings.index("models"), size=100)["hits"]["hits"]
     return {hit["_id"]: hit["_source"] for hit in hits}
 
 
+@pytest.mark.usefixtures("spark")  # which the second training finds
 def test_train_refuse_and_roll_back(stack: Settings, world: Path) -> None:
     """Accepted, then refused by stricter floors, then accepted again, then back to the first."""
     settings = stack.model_copy(update={"data": world})
@@ -91,8 +103,8 @@ def test_train_refuse_and_roll_back(stack: Settings, world: Path) -> None:
     above = snapshot["customer_id"].isin(took) & (snapshot["score"] >= model.threshold)
     assert above.sum() > 0.6 * len(took)
 
-    refused = workshop(settings, "train", WORKSHOP_GATE_MIN_PRECISION="1")
-    assert refused.returncode == 0 and "Refused by the gate" in refused.stdout
+    code, said = in_this_process(settings, "train", WORKSHOP_GATE_MIN_PRECISION="1")
+    assert code == 0 and "Refused by the gate" in said
     assert registry.current(settings) == model
     listed = registry.list_models(settings)
     assert [m.accepted for m in listed] == [True, False]
