@@ -38,7 +38,7 @@ from workshop_lib.runtime import artifacts, class_archive, spark_environment
 
 folder, log, home = map(Path, sys.argv[1:])
 class_archive.FOLDER = folder
-spark_environment.offer(short=False)
+spark_environment.offer(short=True)
 jars = os.pathsep.join(map(str, artifacts.spark_jars(Settings(home=home))))
 spark = (
     SparkSession.builder.master("local[1]")
