@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from workshop_lib.commands.stack import download
 from workshop_lib.errors import WorkshopError
-from workshop_lib.runtime import artifacts
+from workshop_lib.runtime import artifacts, class_archive, java, node
 from workshop_lib.settings import Settings
 
 
@@ -144,3 +145,18 @@ def test_an_additional_jar_is_not_loaded_and_doctor_names_it(
     assert not finding.ok and str(extra) in finding.found
     extra.unlink()
     assert "not one of them" not in preflight._files(settings).found
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_download_builds_the_class_archive_unless_it_is_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, archive: bool
+) -> None:
+    done: list[str] = []
+    for module, name in (
+        *((java, "find_or_install"), (artifacts, "ensure")),
+        *((node, "install"), (class_archive, "make")),
+    ):
+        monkeypatch.setattr(module, name, lambda *_, name=name: done.append(name))
+    download(docker=False, without=[], archive=archive)
+    assert {"find_or_install", "ensure", "install"} <= set(done)
+    assert ("make" in done) == archive
