@@ -65,12 +65,13 @@ docker-test-local: ## the same and more, in containers made from packages; needs
 	@BIN=$(BIN) docker/stand-ins/engine.sh docker/stand-ins/test.sh
 
 # Collected once before: the workers would each compile all tests, and what they import. Spark's
-# class archive takes longest: it is begun first, and the tests do not wait for it.
+# class archive takes longest: it is begun first, without bars, which would go over pytest's lines,
+# and the tests wait for the files only.
 test: $(STAMP) ## all tests, four at a time, on real servers of their own
 	@$(BIN)/workshop download 2>&1 | cat & \
-	  nice $(BIN)/pytest --collect-only > /dev/null 2>&1 & \
+	  nice $(BIN)/pytest --collect-only > /dev/null 2>&1 & collected=$$!; \
 	  nice $(MAKE) --no-print-directory lint || { wait; exit 1; }; \
-	  wait $$!; $(BIN)/workshop download --no-archive > /dev/null && \
+	  wait $$collected; $(BIN)/workshop download --no-archive > /dev/null && \
 	  $(BIN)/pytest -n $(WORKERS); tested=$$?; wait; exit $$tested
 
 check: lint ## in a minute: lint, and the tests that need no server and no Spark

@@ -105,7 +105,7 @@ def bundle(
     from workshop_lib.settings import Settings
 
     target = target or Path(f"build/realtime-workshop-{handouts.kind_of_machine()}.tar")
-    fetch_all(Settings())
+    fetch_all(Settings(), archive=False)  # which fits no other folder
     with RichProgress(err) as progress:
         digest = handouts.bundle(target, everything, progress)
     say(f"{target}: {target.stat().st_size / 1e6:,.0f} MB, sha256 {digest}")
