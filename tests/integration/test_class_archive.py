@@ -72,8 +72,8 @@ def loaded(folder: Path, tmp_path: Path, script: str = SCRIPT) -> tuple[int, int
 def test_the_archive_of_this_environment_has_nearly_all_classes(
     tmp_path: Path, script: str
 ) -> None:
-    if not class_archive.path().exists():
-        pytest.skip("`workshop download` has not made it")
+    if class_archive.make() is None:  # it waits for who is building it
+        pytest.skip("this Java or this environment cannot have one")
     shared, every = loaded(class_archive.FOLDER, tmp_path, script)
     # The rest is Java's own, of signed jars, or generated while Spark runs.
     assert every > 9_000 and shared > 0.6 * every
